@@ -1,0 +1,78 @@
+"""The few data types of the SSH wire encoding (RFC 4251 section 5) that keys and signatures are made of."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from chainverify.errors import Malformed
+
+MAX_STRING_BYTES: Final = 1 << 18
+"""The longest string read: far above an RSA key of 16384 bits."""
+
+
+class WireReader:
+    """Reads SSH wire values one after the other; every method raises `Malformed` where the bytes do not hold one."""
+
+    __slots__ = ("_at", "_data", "_what")
+
+    def __init__(self, data: bytes, what: str) -> None:
+        """`what` names the data in error messages ("SSH signature")."""
+        self._data = data
+        self._at = 0
+        self._what = what
+
+    def uint32(self) -> int:
+        """An unsigned 32-bit number."""
+        return int.from_bytes(self.raw(4), "big")
+
+    def raw(self, count: int) -> bytes:
+        """Exactly `count` bytes."""
+        value = self._data[self._at : self._at + count]
+        if len(value) != count:
+            raise damaged(f"{self._what} is cut off: expected {count} bytes, got {len(value)}")
+        self._at += count
+        return value
+
+    def string(self) -> bytes:
+        """A string: its length, then its bytes."""
+        length = self.uint32()
+        if length > MAX_STRING_BYTES:
+            raise damaged(f"{self._what} holds a string of {length} bytes, expected at most {MAX_STRING_BYTES}")
+        return self.raw(length)
+
+    def name(self) -> str:
+        """A string that names an algorithm: printable ASCII, not empty (RFC 4251 section 6)."""
+        value = self.string()
+        if not value or len(value) > 64 or any(not 0x21 <= byte <= 0x7E for byte in value):
+            raise damaged(f"{self._what} has a bad algorithm name {value[:64]!r}")
+        return value.decode("ascii")
+
+    def positive(self) -> int:
+        """An mpint greater than zero in its only canonical form: no needless leading zero byte, not negative."""
+        value = self.string()
+        if not value or value[0] & 0x80:
+            raise damaged(f"{self._what} holds a number that is not positive")
+        if value[0] == 0 and (len(value) == 1 or not value[1] & 0x80):
+            raise damaged(f"{self._what} holds a number with needless leading zeros")
+        return int.from_bytes(value, "big")
+
+    def rest(self) -> bytes:
+        """All bytes not read yet."""
+        value = self._data[self._at :]
+        self._at = len(self._data)
+        return value
+
+    def end(self) -> None:
+        """Raises `Malformed` unless everything was read."""
+        if self._at != len(self._data):
+            raise damaged(f"{self._what} has {len(self._data) - self._at} bytes too many at its end")
+
+
+def string(value: bytes) -> bytes:
+    """`value` as an SSH string."""
+    return len(value).to_bytes(4, "big") + value
+
+
+def damaged(message: str) -> Malformed:
+    """The error for bytes that are not what they claim to be."""
+    return Malformed(message, rule="signature-bad")

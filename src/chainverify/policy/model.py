@@ -1,0 +1,137 @@
+"""The policy as frozen values, a type per section of `.chainverify/policy.toml` (contract, policy version 1).
+
+`policy.load` makes them; nothing below reads TOML again. Names of files stay names here: their bytes are read by
+`policy.material`, because the commit-msg hook needs none of them.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, TypeAlias
+
+from chainverify.model.signing import Format, KeyValidity
+
+Enforcement: TypeAlias = Literal["enforce", "advise", "off"]
+IdentityRule: TypeAlias = Literal["committer-email", "author-email", "principal", "off"]
+TagRule: TypeAlias = Literal["signed", "annotated", "off"]
+SkipOrJudge: TypeAlias = Literal["skip", "judge"]
+
+
+class Signer(NamedTuple):
+    """A person of `[[signers]]`: `openpgp` and `ssh` name key files or hold key lines, as written in the policy.
+
+    `valid_after`, `valid_before` and `compromised_at` are seconds since the epoch (UTC) or None. `position` is the
+    number of the table, from 0, so that errors can name `signers[2].ssh[0]`; `observed` marks trust that `init` only saw.
+    """
+
+    name: str
+    emails: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    openpgp: tuple[str, ...] = ()
+    ssh: tuple[str, ...] = ()
+    valid_after: int | None = None
+    valid_before: int | None = None
+    compromised_at: int | None = None
+    observed: bool = False
+    position: int = 0
+
+
+class CommitsPolicy(NamedTuple):
+    """`[commits]`: its presence asks for a good signature on every commit after `introduction`."""
+
+    formats: tuple[Format, ...] = ("openpgp", "ssh")
+    introduction: str | None = None
+    exceptions: frozenset[str] = frozenset()
+    identity: tuple[IdentityRule, ...] = ("committer-email",)
+    key_validity: KeyValidity = "backfill"
+    sha1_before: int | None = None
+
+
+class MessagesPolicy(NamedTuple):
+    """`[messages]`: `tickets` are project keys (`JIRA`), `separator` stands between ticket and text.
+
+    `pattern` is the source of a linear-time pattern searched in the subject, None without one; lengths are characters.
+    """
+
+    introduction: str | None = None
+    tickets: tuple[str, ...] = ()
+    separator: str = ": "
+    pattern: str | None = None
+    subject_max: int | None = None
+    body_line_max: int | None = None
+    merges: SkipOrJudge = "skip"
+    reverts: SkipOrJudge = "skip"
+    allow_fixup: bool = False
+
+
+class RefPolicy(NamedTuple):
+    """A stanza of `[[refs]]`: `match` are globs over full ref names, `signers` names or `role:NAME` (empty: everyone)."""
+
+    match: tuple[str, ...]
+    signers: tuple[str, ...] = ()
+    allow_rewind: bool = False
+    allow_delete: bool = False
+    rewind_signers: tuple[str, ...] = ()
+
+
+class TrustStanza(NamedTuple):
+    """A stanza of `[[images.trust]]`: `match` is a glob over `domain/path`; `keys` name public key files.
+
+    `unsafe_unsigned` is the reason why images that match need no signature (then there are no keys), printed on every
+    run. `annotations` are pairs that the signed statement must hold. `position` counts the stanzas from 0.
+    """
+
+    match: str
+    keys: tuple[str, ...] = ()
+    threshold: int = 1
+    formats: tuple[Literal["bundle", "legacy"], ...] = ("bundle", "legacy")
+    reference: Literal["exact", "repository", "off"] = "repository"
+    annotations: tuple[tuple[str, str], ...] = ()
+    unsafe_unsigned: str | None = None
+    observed: bool = False
+    position: int = 0
+
+
+class AllowUnresolved(NamedTuple):
+    """A stanza of `[[images.allow-unresolved]]`: unresolved references in paths that match are excused with `reason`."""
+
+    path: str
+    reason: str
+
+
+class ImagesPolicy(NamedTuple):
+    """`[images]`: globs over paths say which files are read; `trust` says who must have signed what they reference."""
+
+    require_digest: bool = True
+    include: tuple[str, ...] = ("**",)
+    exclude: tuple[str, ...] = ()
+    allow_unresolved: tuple[AllowUnresolved, ...] = ()
+    trust: tuple[TrustStanza, ...] = ()
+
+
+class ServerPolicy(NamedTuple):
+    """`[server]`, only in the server's own file: `deadline` in seconds, `require_trust` the least trust accepted."""
+
+    deadline: float | None = None
+    require_trust: Literal["external", "base"] | None = None
+
+
+class Policy(NamedTuple):
+    """A whole policy. A section that is None was absent and asks nothing.
+
+    `source` is where it was read, for people; `digest` is `sha256:` of its bytes. `editors` (`[policy] signers`) may sign
+    changes to the policy, empty: everyone who may sign the ref. `rules` overrides how a rule is enforced. `observed` are the
+    dotted paths of the tables marked `observed = true`.
+    """
+
+    source: str
+    digest: str
+    commits: CommitsPolicy | None = None
+    tags: TagRule = "off"
+    signers: tuple[Signer, ...] = ()
+    messages: MessagesPolicy | None = None
+    refs: tuple[RefPolicy, ...] = ()
+    images: ImagesPolicy | None = None
+    editors: tuple[str, ...] = ()
+    rules: tuple[tuple[str, Enforcement], ...] = ()
+    server: ServerPolicy = ServerPolicy()
+    observed: tuple[str, ...] = ()

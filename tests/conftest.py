@@ -1,0 +1,46 @@
+"""Shared fixtures. Real tools are found here, once: where one is missing a test is skipped with that reason, or fails
+where CHAINVERIFY_REQUIRE_TOOLS is set (as it is in `.ci/run`)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+REQUIRED_EVERYWHERE = ("git", "gpg", "ssh-keygen")
+"""Tools without which the suite proves nothing; the README names them."""
+
+
+def find_tool(name: str) -> str | None:
+    """The absolute path of an external program: `.tools/bin` of the checkout first, then PATH."""
+    local = Path(__file__).parent.parent / ".tools" / "bin" / name
+    return str(local) if local.is_file() else shutil.which(name)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in item.iter_markers("tool"):
+        for name in marker.args:
+            if find_tool(name) is None:
+                reason = f"needs {name}, which is not installed"
+                if os.environ.get("CHAINVERIFY_REQUIRE_TOOLS") or name in REQUIRED_EVERYWHERE:
+                    pytest.fail(reason, pytrace=False)
+                pytest.skip(reason)
+
+
+@pytest.fixture(autouse=True)
+def _no_user_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test may see, or write to, the developer's own git, GnuPG, Docker or SSH configuration."""
+    home = tmp_path_factory.mktemp("home")
+    for name in list(os.environ):
+        if name.startswith(("GIT_", "CHAINVERIFY_POLICY", "CHAINVERIFY_OUTPUT")) or name in {
+            "GNUPGHOME", "DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR",
+            "SSH_AUTH_SOCK", "NO_COLOR", "FORCE_COLOR",
+        }:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("TZ", "UTC")

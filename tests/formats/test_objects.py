@@ -1,0 +1,551 @@
+"""Raw commits and tags: what is split out of them, and which bytes are refused with which rule.
+
+The first table is one genuinely signed commit mutated in every way that tells verifiers apart; beside our required
+verdict stands what git and pygit2 say of the same bytes, and both are really run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import pygit2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chainverify.errors import BudgetExceeded, ChainverifyError, Malformed, SignatureError
+from chainverify.formats import objects
+from chainverify.formats.objects import object_id, parse_commit, parse_tag
+from chainverify.model.gitobject import Commit, Ident, Tag
+from chainverify.model.signing import Clock, KeyMaterial, SignatureOptions
+from chainverify.signatures import ssh
+from tests.world.repository import Repository, signed_commit
+from tests.world.ssh import SshKey, keygen_verifies
+
+pytestmark = [pytest.mark.tool("git"), pytest.mark.tool("ssh-keygen")]
+
+AMBIGUOUS = "signature-ambiguous"
+BROKEN = "commit-malformed"
+BEGIN = b"-----BEGIN SSH SIGNATURE-----"
+END = b"-----END SSH SIGNATURE-----"
+
+
+class World(NamedTuple):
+    """A repository with one signed commit and one signed tag, and the key that made them."""
+
+    repo: Repository
+    key: SshKey
+    keyring: ssh.SshKeyring
+    allowed: object
+    commit: bytes
+    commit_payload: bytes
+    armor: bytes
+    tag: bytes
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    root = tmp_path_factory.mktemp("objects")
+    key = SshKey.create(root / "keys", "alice")
+    repo = Repository.create(root / "repo")
+    repo.commit("first", {"a": b"1"})
+    oid = repo.commit("JIRA-1: second\n\nwhy it was made\n", {"a": b"2"}, key=key)
+    tag = repo.tag("v1", key=key)
+    allowed = root / "allowed"
+    allowed.write_text(key.allowed("alice@example.org"))
+    keyring = ssh.load([KeyMaterial("Alice", key.public.encode(), "signers[0].ssh[0]")])
+    raw = repo.read(oid)
+    commit = parse_commit(oid, raw, "sha1")
+    assert commit.signature is not None
+    return World(repo, key, keyring, allowed, raw, commit.payload, commit.signature, repo.read(tag))
+
+
+def judged(world: World, kind: Literal["commit", "tag"], raw: bytes) -> str:
+    """The verdict on an object in one word: GOOD, UNSIGNED, a signature code with its rule, or the damage's rule."""
+    oid = object_id(kind, raw, "sha1")
+    try:
+        value: Commit | Tag = parse_commit(oid, raw, "sha1") if kind == "commit" else parse_tag(oid, raw, "sha1")
+    except Malformed as error:
+        return error.rule
+    if value.signature is None:
+        assert value.payload == raw
+        return "UNSIGNED"
+    try:
+        ssh.verify(value.payload, value.signature, world.keyring, Clock(1, 2), SignatureOptions())
+    except SignatureError as error:
+        return f"{error.code} {error.rule}"
+    return "GOOD"
+
+
+def pygit2_says(world: World, oid: str) -> str:
+    """GOOD or BAD of the signature and payload that libgit2 extracts, `unsigned`, or `error` where it cannot read."""
+    try:
+        commit = pygit2.Repository(str(world.repo.git_dir))[oid]
+        signature, payload = commit.gpg_signature
+    except KeyError:
+        return "unsigned"
+    except (ValueError, pygit2.GitError):
+        return "error"
+    return "GOOD" if keygen_verifies(world.key, payload, signature) else "BAD"
+
+
+def replaced(raw: bytes, old: bytes, new: bytes) -> bytes:
+    assert raw.count(old) == 1, (old, raw.count(old))
+    return raw.replace(old, new)
+
+
+def field(world: World) -> bytes:
+    """The signature header as it stands in the commit, with its line end."""
+    return b"gpgsig " + world.armor.replace(b"\n", b"\n ") + b"\n"
+
+
+def in_message(world: World) -> bytes:
+    return world.commit_payload.replace(b"\n\n", b"\n\n" + field(world), 1)
+
+
+def with_header(where: Literal["before", "after"], line: bytes) -> Callable[[World], bytes]:
+    """The commit with one more header beside the signature, which does not sign it."""
+
+    def mutate(world: World) -> bytes:
+        block = field(world)
+        return replaced(world.commit, block, line + block if where == "before" else block + line)
+
+    return mutate
+
+
+def edited(old: bytes, new: bytes) -> Callable[[World], bytes]:
+    return lambda world: replaced(world.commit, old, new)
+
+
+class Mutation(NamedTuple):
+    """`git` and `pygit2` are what they answer; `required` what chainverify must."""
+
+    name: str
+    mutate: Callable[[World], bytes]
+    git: str
+    pygit2: str
+    required: str
+
+
+MUTATIONS = [
+    Mutation("genuine", lambda w: w.commit, "G", "GOOD", "GOOD"),
+    Mutation("signature header moved into the message", in_message, "N", "GOOD", "UNSIGNED"),
+    Mutation("NUL and junk after the message", lambda w: w.commit + b"\0junk\n", "B", "GOOD", BROKEN),
+    Mutation("NUL in the message", edited(b"why it", b"why\0it"), "B", "BAD", BROKEN),
+    Mutation("second identical gpgsig", lambda w: replaced(w.commit, field(w), field(w) * 2), "G", "BAD", AMBIGUOUS),
+    Mutation("gpgsig-foo before", with_header("before", b"gpgsig-foo evil\n"), "G", "BAD", AMBIGUOUS),
+    Mutation("gpgsig-foo after", with_header("after", b"gpgsig-foo evil\n"), "G", "BAD", AMBIGUOUS),
+    Mutation("gpgsig-sha256 before", with_header("before", b"gpgsig-sha256 junk\n"), "G", "BAD", AMBIGUOUS),
+    Mutation("gpgsig-sha256 after", with_header("after", b"gpgsig-sha256 junk\n"), "G", "BAD", AMBIGUOUS),
+    Mutation("gpgsig without a value after", with_header("after", b"gpgsig\n"), "G", "BAD", AMBIGUOUS),
+    Mutation("other header", with_header("after", b"other evil\n"), "B", "BAD", "BAD signature-bad"),
+    Mutation("CR after END", edited(END, END + b"\r"), "G", "GOOD", f"MALFORMED {AMBIGUOUS}"),
+    Mutation("CR after every armor line",
+             lambda w: replaced(w.commit, field(w), field(w).replace(b"\n", b"\r\n")),
+             "B", "BAD", f"MALFORMED {AMBIGUOUS}"),
+    Mutation("CR LF in the message", edited(b"made\n", b"made\r\n"), "B", "BAD", "BAD signature-bad"),
+    Mutation("text after END", edited(END, END + b"\n Sign completed"), "G", "GOOD", f"MALFORMED {AMBIGUOUS}"),
+    Mutation("empty line after END", edited(END, END + b"\n "), "G", "GOOD", f"MALFORMED {AMBIGUOUS}"),
+    Mutation("second armor after END",
+             lambda w: replaced(w.commit, field(w), field(w) + b" " + w.armor.replace(b"\n", b"\n ") + b"\n"),
+             "G", "GOOD", f"MALFORMED {AMBIGUOUS}"),
+    Mutation("text before BEGIN", edited(BEGIN, b"text\n " + BEGIN), "error", "BAD", f"MALFORMED {AMBIGUOUS}"),
+    Mutation("gpgsig as first header", lambda w: field(w) + w.commit_payload, "error", "error", BROKEN),
+    Mutation("second tree header", lambda w: w.commit[:46] + w.commit, "B", "error", BROKEN),
+    Mutation("tree repeated after the signature", with_header("after", b"tree " + b"0" * 40 + b"\n"),
+             "B", "BAD", BROKEN),
+    Mutation("final line end removed", lambda w: w.commit[:-1], "B", "BAD", "BAD signature-bad"),
+    Mutation("subject changed", edited(b"JIRA-1", b"JIRA-2"), "B", "BAD", "BAD signature-bad"),
+    Mutation("base64 damaged", lambda w: replaced(w.commit, w.armor.split(b"\n")[2], w.armor.split(b"\n")[2][:-1]),
+             "B", "BAD", "MALFORMED signature-bad"),
+    Mutation("empty signature", lambda w: replaced(w.commit, field(w), b"gpgsig \n"),
+             "error", "BAD", "MALFORMED signature-bad"),
+]
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda m: m.name)
+def test_mutated_commit(world: World, mutation: Mutation) -> None:
+    raw = mutation.mutate(world)
+    oid = world.repo.write("commit", raw)
+    assert oid == object_id("commit", raw, "sha1")
+    said = (judged(world, "commit", raw), world.repo.verdict(oid, world.allowed), pygit2_says(world, oid))
+    assert said == (mutation.required, mutation.git, mutation.pygit2)
+
+
+def in_tag(old: bytes, new: bytes) -> Callable[[World], bytes]:
+    return lambda world: replaced(world.tag, old, new)
+
+
+def tag_armor(world: World) -> bytes:
+    return world.tag[world.tag.index(BEGIN) :]
+
+
+class TagMutation(NamedTuple):
+    """`git` is whether `git verify-tag` accepts."""
+
+    name: str
+    mutate: Callable[[World], bytes]
+    git: bool
+    required: str
+
+
+TAG_MUTATIONS = [
+    TagMutation("genuine", lambda w: w.tag, True, "GOOD"),
+    TagMutation("unsigned", lambda w: w.tag[: w.tag.index(BEGIN)], False, "UNSIGNED"),
+    TagMutation("name changed", in_tag(b"tag v1\n", b"tag v2\n"), False, "BAD signature-bad"),
+    TagMutation("armor twice", lambda w: w.tag + tag_armor(w), False, AMBIGUOUS),
+    TagMutation("armor of another kind before",
+                in_tag(BEGIN, b"-----BEGIN PGP SIGNATURE-----\n\nAA==\n-----END PGP SIGNATURE-----\n" + BEGIN),
+                False, AMBIGUOUS),
+    TagMutation("BEGIN quoted inside a line of the message", in_tag(b"release", b"see " + BEGIN), False, AMBIGUOUS),
+    TagMutation("BEGIN not at a line start", in_tag(BEGIN, b" " + BEGIN), False, "UNSIGNED"),
+    TagMutation("text after END", in_tag(END, END + b"\nSign completed"), True, f"MALFORMED {AMBIGUOUS}"),
+    TagMutation("empty line after END", in_tag(END, END + b"\n"), True, f"MALFORMED {AMBIGUOUS}"),
+    TagMutation("CR after END", in_tag(END, END + b"\r"), True, f"MALFORMED {AMBIGUOUS}"),
+    TagMutation("text beside BEGIN", in_tag(BEGIN, BEGIN + b"x"), False, f"MALFORMED {AMBIGUOUS}"),
+    TagMutation("final line end removed", lambda w: w.tag[:-1], True, BROKEN),
+    TagMutation("gpgsig header", in_tag(b"\n\nrelease", b"\ngpgsig junk\n\nrelease"), True, AMBIGUOUS),
+    TagMutation("gpgsig-sha256 header", in_tag(b"\n\nrelease", b"\ngpgsig-sha256 junk\n\nrelease"), True, AMBIGUOUS),
+    TagMutation("other header", in_tag(b"\n\nrelease", b"\nother junk\n\nrelease"), False, "BAD signature-bad"),
+    TagMutation("BEGIN as a header",
+                lambda w: w.tag[: w.tag.index(BEGIN)].replace(b"\n\n", b"\n" + BEGIN + b"\n\n", 1),
+                False, AMBIGUOUS),
+    TagMutation("second tag header", in_tag(b"tag v1\n", b"tag v1\ntag v2\n"), False, BROKEN),
+    TagMutation("second object header", lambda w: w.tag[:48] + w.tag, False, BROKEN),
+    TagMutation("unknown type", in_tag(b"type commit", b"type comet"), False, BROKEN),
+    TagMutation("NUL in the message", in_tag(b"release", b"rel\0ase"), False, BROKEN),
+    TagMutation("CR LF in the message", in_tag(b"release\n", b"release\r\n"), False, "BAD signature-bad"),
+]
+
+
+@pytest.mark.parametrize("mutation", TAG_MUTATIONS, ids=lambda m: m.name)
+def test_mutated_tag(world: World, mutation: TagMutation) -> None:
+    raw = mutation.mutate(world)
+    oid = world.repo.write("tag", raw)
+    done = world.repo.run("-c", f"gpg.ssh.allowedSignersFile={world.allowed}", "verify-tag", oid, check=False)
+    assert (judged(world, "tag", raw), done.returncode == 0) == (mutation.required, mutation.git)
+
+
+TREE = b"tree " + b"1" * 40 + b"\n"
+PARENT = b"parent " + b"2" * 40 + b"\n"
+AUTHOR = b"author A <a@b> 1 +0000\n"
+COMMITTER = b"committer C <c@d> 2 -0130\n"
+HEAD = TREE + PARENT + AUTHOR + COMMITTER
+
+
+def parsed(raw: bytes) -> Commit:
+    return parse_commit(object_id("commit", raw, "sha1"), raw, "sha1")
+
+
+STRUCTURE = {
+    "empty": (b"", "no blank line"),
+    "only line ends": (b"\n\n\n", "expected 'tree '"),
+    "no blank line": (HEAD, "no blank line"),
+    "tree missing": (PARENT + AUTHOR + COMMITTER + b"\n", "expected 'tree '"),
+    "tree in upper case": (TREE.replace(b"1", b"A") + AUTHOR + COMMITTER + b"\n", "expected 'tree '"),
+    "tree too short": (TREE[:-2] + b"\n" + AUTHOR + COMMITTER + b"\n", "expected 'tree '"),
+    "tree of SHA-256": (TREE[:-1] + b"1" * 24 + b"\n" + AUTHOR + COMMITTER + b"\n", "expected 'tree '"),
+    "tree with two spaces": (b"tree  " + b"1" * 39 + b"\n" + AUTHOR + COMMITTER + b"\n", "expected 'tree '"),
+    "tree folded": (TREE + b" x\n" + AUTHOR + COMMITTER + b"\n", "expected 'tree '"),
+    "tree with CR": (TREE[:-1] + b"\r\n" + AUTHOR + COMMITTER + b"\n", "expected 'tree '"),
+    "parent before tree": (PARENT + TREE + AUTHOR + COMMITTER + b"\n", "expected 'tree '"),
+    "parent after author": (TREE + AUTHOR + PARENT + COMMITTER + b"\n", "expected 'committer "),
+    "parent after committer": (TREE + AUTHOR + COMMITTER + PARENT + b"\n", "repeated or out of its place"),
+    "parent twice": (TREE + PARENT * 2 + AUTHOR + COMMITTER + b"\n", "same parent twice"),
+    "author missing": (TREE + COMMITTER + b"\n", "ends before author"),
+    "committer missing": (TREE + AUTHOR + b"\nx\n", "ends before author"),
+    "author twice": (TREE + AUTHOR * 2 + COMMITTER + b"\n", "expected 'committer "),
+    "author after": (HEAD + AUTHOR + b"\n", "repeated or out of its place"),
+    "committer twice": (HEAD + COMMITTER + b"\n", "repeated or out of its place"),
+    "committer before author": (TREE + COMMITTER + AUTHOR + b"\n", "expected 'author "),
+    "author folded": (TREE + b"author A\n B <a@b> 1 +0000\n" + COMMITTER + b"\n", "expected 'author "),
+    "encoding twice": (HEAD + b"encoding latin-1\nencoding utf-8\n\n", "two encoding"),
+    "encoding with CR": (HEAD + b"encoding latin-1\r\n\n", "carriage return"),
+    "header without a value": (HEAD + b"lonely\n\n", "expected a header name and a value"),
+    "header name not ASCII": (HEAD + b"h\xc3\xa4der x\n\n", "expected a header name and a value"),
+    "header with CR": (HEAD + b"other x\r\n\n", "carriage return"),
+    "folded header with CR": (HEAD + b"other x\n y\r\n\n", "carriage return"),
+    "NUL in a header": (HEAD + b"other x\0y\n\n", "NUL"),
+    "NUL instead of a folded line": (HEAD + b"other x\0y\n z\n\n", "NUL"),
+    "zone too short": (HEAD.replace(b"+0000", b"+000") + b"\n", "expected 'author "),
+    "zone without sign": (HEAD.replace(b"+0000", b"0000") + b"\n", "expected 'author "),
+    "time not a number": (HEAD.replace(b"> 1 ", b"> one ") + b"\n", "expected 'author "),
+    "time in other digits": (HEAD.replace(b"> 1 ", "> ١ ".encode()) + b"\n", "expected 'author "),
+    "time with underscore": (HEAD.replace(b"> 1 ", b"> 1_0 ") + b"\n", "expected 'author "),
+    "time of 2^63": (HEAD.replace(b"> 1 ", b"> 9223372036854775808 ") + b"\n", "out of range"),
+    "time of 5000 digits": (HEAD.replace(b"> 1 ", b"> " + b"9" * 5000 + b" ") + b"\n", "expected 'author "),
+    "no e-mail": (HEAD.replace(b"A <a@b>", b"A") + b"\n", "expected 'author "),
+    "two e-mails": (HEAD.replace(b"<a@b>", b"<a@b> <x@y>") + b"\n", "expected 'author "),
+    "bracket in e-mail": (HEAD.replace(b"<a@b>", b"<a<@b>") + b"\n", "expected 'author "),
+    "CR in author": (HEAD.replace(b"A <", b"A\r <") + b"\n", "expected 'author "),
+    "CR after author": (HEAD.replace(b"+0000", b"+0000\r") + b"\n", "expected 'author "),
+}
+
+
+@pytest.mark.parametrize(("raw", "why"), STRUCTURE.values(), ids=STRUCTURE)
+def test_damaged_structure_is_malformed(raw: bytes, why: str) -> None:
+    with pytest.raises(Malformed, match=why) as caught:
+        parsed(raw)
+    assert caught.value.rule == BROKEN
+
+
+def test_another_id_is_refused() -> None:
+    raw = HEAD + b"\nmessage\n"
+    with pytest.raises(Malformed, match="another id"):
+        parse_commit("0" * 40, raw, "sha1")
+    with pytest.raises(Malformed, match="another id"):
+        parse_commit(object_id("tag", raw, "sha1"), raw, "sha1")
+    with pytest.raises(Malformed, match="another id"):
+        parse_commit(object_id("commit", raw, "sha1").upper(), raw, "sha1")
+
+
+def test_fields_of_a_commit() -> None:
+    raw = (
+        HEAD + b"mergetag object 1\n type commit\n \n text\r\nencoding ISO-8859-1\n"
+        b"change-id abc\nHG:extra a\nHG:extra b\n"
+        b"gpgsig one\n  two\n \nvanity x\n\nsubject\n\ngpgsig not one\n"
+    )
+    commit = parsed(raw)
+    assert commit.tree == "1" * 40
+    assert commit.parents == ("2" * 40,)
+    assert commit.author == Ident(b"A", b"a@b", 1, b"+0000")
+    assert commit.committer == Ident(b"C", b"c@d", 2, b"-0130")
+    assert commit.encoding == "ISO-8859-1"
+    assert commit.signature == b"one\n two\n"
+    assert commit.payload == raw.replace(b"gpgsig one\n  two\n \n", b"")
+    assert commit.message == b"subject\n\ngpgsig not one\n"
+    assert commit.notes == (
+        "mergetag-not-verified", "unknown-header:change-id", "unknown-header:HG:extra", "unknown-header:vanity"
+    )
+
+
+@pytest.mark.parametrize(
+    ("ident", "expected"),
+    [
+        (b" <> 0 +0000", Ident(b"", b"", 0, b"+0000")),
+        (b"a b  <x y> -1 -0000", Ident(b"a b ", b"x y", -1, b"-0000")),
+        (b"\xff\xfe <\xff> 9223372036854775807 +9999", Ident(b"\xff\xfe", b"\xff", (1 << 63) - 1, b"+9999")),
+    ],
+)
+def test_odd_identities_that_are_read(ident: bytes, expected: Ident) -> None:
+    assert parsed(TREE + b"author " + ident + b"\n" + COMMITTER + b"\n").author == expected
+
+
+def test_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
+    many = b"".join(b"parent %040x\n" % number for number in range(objects.MAX_PARENTS + 1))
+    with pytest.raises(BudgetExceeded, match="257 parents"):
+        parsed(TREE + many + AUTHOR + COMMITTER + b"\n")
+    assert len(parsed(TREE + many[48:] + AUTHOR + COMMITTER + b"\n").parents) == objects.MAX_PARENTS
+    with pytest.raises(BudgetExceeded, match="header has"):
+        parsed(HEAD + b"other " + b"x" * objects.MAX_HEADER_BYTES + b"\n\n")
+    monkeypatch.setattr(objects, "MAX_OBJECT_BYTES", 100)
+    with pytest.raises(BudgetExceeded, match="at most 100"):
+        parsed(HEAD + b"\n" + b"x" * 100)
+
+
+def test_notes_are_few_and_short() -> None:
+    raw = HEAD + b"".join(b"h%d-%s x\n" % (number, b"y" * 100) for number in range(1000)) + b"\n"
+    notes = parsed(raw).notes
+    assert len(notes) == objects.MAX_NOTES
+    assert max(map(len, notes)) < 60
+
+
+def test_long_lines_are_read() -> None:
+    message = b"x" * 1_000_000
+    assert parsed(HEAD + b"\n" + message).message == message
+
+
+@pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
+def test_objects_of_git(tmp_path, algorithm: objects.Algorithm) -> None:
+    """What git itself writes in both object formats, and tags of all kinds of objects."""
+    key = SshKey.create(tmp_path / "keys", "alice")
+    keyring = ssh.load([KeyMaterial("Alice", key.public.encode(), "key")])
+    repo = Repository.create(tmp_path / "repo", algorithm=algorithm)
+    root = repo.commit("root", {"a": "1"}, key=key)
+    side = repo.commit("side", {"b": "2"}, parents=[root], ref="refs/heads/side", key=key)
+    repo.commit("main", {"c": "3"}, key=key)
+    merge = repo.merge("merge", side, key=key)
+    commit = parse_commit(merge, repo.read(merge), algorithm)
+    assert commit.parents == (repo.git("rev-parse", f"{merge}^1"), side)
+    assert commit.tree == repo.git("rev-parse", f"{merge}^{{tree}}")
+    assert commit.payload == repo.read(merge).replace(_field_of(commit, algorithm), b"")
+    assert commit.signature is not None
+    proof = ssh.verify(commit.payload, commit.signature, keyring, Clock(commit.committer.time, 0), SignatureOptions())
+    assert proof.fingerprint == key.fingerprint
+
+    first = repo.tag("v1", merge, key=key)
+    targets = {"commit": merge, "tag": first, "tree": commit.tree, "blob": repo.write("blob", b"x")}
+    for kind, target in targets.items():
+        oid = repo.tag(f"on-{kind}", target, key=key)
+        tag = parse_tag(oid, repo.read(oid), algorithm)
+        assert (tag.target, tag.target_type, tag.name) == (target, kind, f"on-{kind}".encode())
+        assert tag.message == b"release\n"
+        assert tag.signature is not None
+        ssh.verify(tag.payload, tag.signature, keyring, Clock(0, 0), SignatureOptions())
+    plain = repo.tag("plain", merge)
+    assert parse_tag(plain, repo.read(plain), algorithm).signature is None
+
+
+def test_a_signed_merge_of_a_signed_tag(tmp_path) -> None:
+    """The mergetag header quotes a whole signed tag, and is not taken for the commit's signature."""
+    key = SshKey.create(tmp_path / "keys", "alice")
+    repo = Repository.create(tmp_path / "repo")
+    root = repo.commit("root", {"a": "1"})
+    repo.tag("v1", repo.commit("side", {"b": "2"}, parents=[root], ref="refs/heads/side"), key=key)
+    repo.commit("main", {"c": "3"})
+    repo.configure(user__name="A", user__email="a@b", gpg__format="ssh", user__signingkey=str(key.path))
+    repo.run("merge", "-q", "-S", "--no-ff", "-m", "merge", "v1")
+    oid = repo.tip()
+    assert oid is not None
+    raw = repo.read(oid)
+    commit = parse_commit(oid, raw, "sha1")
+    assert raw.count(BEGIN) == 2
+    assert commit.notes == ("mergetag-not-verified",)
+    assert commit.signature is not None
+    assert commit.payload == raw.replace(_field_of(commit, "sha1"), b"")
+    assert commit.payload.count(BEGIN) == 1
+    assert keygen_verifies(key, commit.payload, commit.signature)
+
+
+def _field_of(commit: Commit, algorithm: objects.Algorithm) -> bytes:
+    assert commit.signature is not None
+    name = b"gpgsig " if algorithm == "sha1" else b"gpgsig-sha256 "
+    return name + commit.signature.replace(b"\n", b"\n ") + b"\n"
+
+
+def test_the_other_format_s_signature_is_ambiguous_in_sha256_too() -> None:
+    head = b"tree " + b"1" * 64 + b"\n" + AUTHOR + COMMITTER
+    for line in (b"gpgsig x\n", b"gpgsig-sha256 x\ngpgsig y\n", b"gpgsig-sha512 x\n", b"gpgsig-sha256\n"):
+        raw = head + line + b"\n"
+        with pytest.raises(Malformed) as caught:
+            parse_commit(object_id("commit", raw, "sha256"), raw, "sha256")
+        assert caught.value.rule == AMBIGUOUS
+    raw = head + b"gpgsig-sha256 x\n\n"
+    assert parse_commit(object_id("commit", raw, "sha256"), raw, "sha256").signature == b"x"
+
+
+TAG_HEAD = b"object " + b"1" * 40 + b"\ntype commit\ntag v1\n"
+TAGGER = b"tagger A <a@b> 1 +0000\n"
+TAG_STRUCTURE = {
+    "empty": b"",
+    "no blank line": TAG_HEAD + TAGGER,
+    "no name": TAG_HEAD.replace(b"v1", b"") + TAGGER + b"\n",
+    "no tag header": TAG_HEAD.replace(b"tag v1\n", b"") + TAGGER + b"\n",
+    "no type": TAG_HEAD.replace(b"type commit\n", b"") + TAGGER + b"\n",
+    "folded type": TAG_HEAD.replace(b"commit", b"commit\n x") + TAGGER + b"\n",
+    "folded name": TAG_HEAD.replace(b"v1", b"v1\n x") + TAGGER + b"\n",
+    "CR in the name": TAG_HEAD.replace(b"v1", b"v1\r") + TAGGER + b"\n",
+    "bad tagger": TAG_HEAD + b"tagger A\n\n",
+    "two taggers": TAG_HEAD + TAGGER * 2 + b"\n",
+    "type before object": b"type commit\nobject " + b"1" * 40 + b"\ntag v1\n\n",
+    "target of SHA-256": TAG_HEAD.replace(b"1" * 40, b"1" * 64) + TAGGER + b"\n",
+}
+
+
+@pytest.mark.parametrize("raw", TAG_STRUCTURE.values(), ids=TAG_STRUCTURE)
+def test_damaged_tags_are_malformed(raw: bytes) -> None:
+    with pytest.raises(Malformed) as caught:
+        parse_tag(object_id("tag", raw, "sha1"), raw, "sha1")
+    assert caught.value.rule == BROKEN
+
+
+def test_an_old_tag_has_no_tagger() -> None:
+    raw = TAG_HEAD + b"\nold\n"
+    tag = parse_tag(object_id("tag", raw, "sha1"), raw, "sha1")
+    assert (tag.tagger, tag.name, tag.message, tag.payload, tag.signature) == (None, b"v1", b"old\n", raw, None)
+
+
+def mutants(raw: bytes, count: int, seed: int) -> list[bytes]:
+    """`raw` damaged in `count` ways: bits flipped, bytes set, inserted, deleted, slices repeated, moved and cut off."""
+    rng = random.Random(seed)
+    pieces = [b"\n", b"\r", b"\0", b" ", b"\n ", b"\n\n", b"gpgsig ", b"\ngpgsig x", b"=", b"-", BEGIN, END, b"\xff"]
+    found = []
+    while len(found) < count:
+        data = bytearray(raw)
+        at = rng.randrange(len(data))
+        length = rng.choice((1, 1, 1, 2, 7, 40, 80))
+        match rng.randrange(7):
+            case 0:
+                data[at] ^= 1 << rng.randrange(8)
+            case 1:
+                data[at] = rng.randrange(256)
+            case 2:
+                data[at:at] = rng.choice(pieces)
+            case 3:
+                del data[at : at + length]
+            case 4:
+                data[at:at] = data[at : at + length]
+            case 5:
+                piece = data[at : at + length]
+                del data[at : at + length]
+                to = rng.randrange(len(data))
+                data[to:to] = piece
+            case 6:
+                del data[at:]
+        if data != raw:
+            found.append(bytes(data))
+    return found
+
+
+@pytest.mark.parametrize("kind", ["commit", "tag"])
+def test_no_mutant_passes(world: World, kind: Literal["commit", "tag"]) -> None:
+    """With a strict form and Ed25519 not one byte of object or signature can change; only our errors are raised."""
+    raw = world.commit if kind == "commit" else world.tag
+    verdicts: dict[str, int] = {}
+    for mutant in mutants(raw, 4000, 1):
+        said = judged(world, kind, mutant)
+        verdicts[said] = verdicts.get(said, 0) + 1
+    assert "GOOD" not in verdicts
+    assert {BROKEN, AMBIGUOUS, "BAD signature-bad", "MALFORMED signature-bad", "UNSIGNED"} <= set(verdicts)
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_raise_only_our_errors(raw: bytes) -> None:
+    for kind, parse in (("commit", parse_commit), ("tag", parse_tag)):
+        with pytest.raises(ChainverifyError):
+            parse(object_id(kind, raw, "sha1"), raw, "sha1")
+
+
+LINE = st.sampled_from(
+    [b"gpgsig a", b"gpgsig", b" b", b" ", b"gpgsig-sha256 a", b"other x", b"encoding utf-8", b"mergetag x", b"", BEGIN,
+     END, b"parent " + b"3" * 40, b"tagger A <a@b> 1 +0000", b"tag v1", b"\r"]
+)
+
+
+@given(st.lists(LINE, max_size=12))
+def test_lines_in_any_order_keep_their_bytes(lines: list[bytes]) -> None:
+    """What is accepted is the payload with the signature's lines put back, and nothing else is lost."""
+    raw = HEAD + b"\n".join(lines) + b"\n"
+    try:
+        commit = parsed(raw)
+    except Malformed:
+        return
+    if commit.signature is None:
+        assert commit.payload == raw
+        return
+    lost = b"gpgsig " + commit.signature.replace(b"\n", b"\n ") + b"\n"
+    assert len(commit.payload) + len(lost) == len(raw)
+    at = raw.index(b"\n" + lost) + 1
+    assert raw == commit.payload[:at] + lost + commit.payload[at:]
+    assert commit.message == raw.partition(b"\n\n")[2]
+    assert b"gpgsig" not in commit.payload.partition(b"\n\n")[0].replace(b"\n ", b"")
+
+
+@given(
+    st.binary(max_size=80).filter(lambda b: b"\0" not in b),
+    st.binary(max_size=200).filter(lambda b: b"\0" not in b),
+)
+def test_splitting_undoes_signing(signature: bytes, message: bytes) -> None:
+    payload = HEAD + b"\n" + message
+    raw = signed_commit(payload, signature)
+    commit = parsed(raw)
+    assert (commit.payload, commit.signature, commit.message) == (payload, signature, message)
+
+
+@given(st.binary(max_size=300), st.sampled_from(["sha1", "sha256"]))
+def test_object_id_is_the_hash_of_header_and_content(raw: bytes, algorithm: objects.Algorithm) -> None:
+    expected = hashlib.new(algorithm, b"blob " + str(len(raw)).encode() + b"\0" + raw).hexdigest()
+    assert object_id("blob", raw, algorithm) == expected
