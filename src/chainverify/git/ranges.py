@@ -1,0 +1,101 @@
+"""Which commits a range holds, by git's own walk, and by ours where git refuses to walk over a damaged commit.
+
+The caller checks the answer against the raw parents of what was listed (`jobs.history`): a cache that lies about parents
+can leave commits out of git's walk.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from chainverify.errors import BudgetExceeded, ObjectMissing, Unavailable, UsageError
+from chainverify.git.objects import ObjectReader
+from chainverify.git.repository import Repository
+
+MAX_COMMITS: Final = 20_000_000
+"""The most commits of one range."""
+_split_parents: Final = re.compile(rb"tree [0-9a-f]+\n((?:parent [0-9a-f]+\n)*)").match
+
+
+def commits(repo: Repository, include: Sequence[str], exclude: Sequence[str]) -> tuple[str, ...]:
+    """Ids of the commits reachable from `include` and not from `exclude`, parents before children.
+
+    Both hold revisions; full ids are taken as they are. A commit that is missing, or so damaged that its parents cannot
+    be read, is listed and not walked past: judging it says what is wrong.
+
+    Raises `UsageError` for an unknown revision, `ObjectMissing` where a tip is not in the repository.
+    """
+    if not include:
+        return ()
+    wanted = [_full(repo, revision) for revision in include]
+    unwanted = [_full(repo, revision) for revision in exclude]
+    # on standard input only full ids are written, so no line can be an option
+    lines = "".join([f"{oid}\n" for oid in wanted] + [f"^{oid}\n" for oid in unwanted])
+    try:
+        found = repo.run("rev-list", "--topo-order", "--reverse", "--stdin", stdin=lines.encode())
+    except UsageError:
+        return walk(repo, wanted, unwanted)
+    return tuple(found.decode("ascii").split())
+
+
+def walk(repo: Repository, include: Sequence[str], exclude: Sequence[str]) -> tuple[str, ...]:
+    """As `commits`, by raw parents, slower and with all of the excluded history read too; takes full ids only."""
+    with ObjectReader(repo) as reader:
+        hidden = _reachable(reader, [_peeled(reader, oid) for oid in exclude], {})
+        shown = _reachable(reader, [_peeled(reader, oid) for oid in include], hidden)
+    return tuple(_parents_first(shown))
+
+
+def _full(repo: Repository, revision: str) -> str:
+    return revision if repo.is_oid(revision) else repo.resolve(revision)
+
+
+def _peeled(reader: ObjectReader, oid: str) -> str:
+    """The commit that a tip is or, as a tag, leads to."""
+    try:
+        return reader.read(oid + "^{commit}").oid
+    except ObjectMissing:
+        # a commit git itself cannot peel, because it is damaged, is still one to be judged
+        if reader.read(oid).kind == "commit":
+            return oid
+        raise
+
+
+def _reachable(reader: ObjectReader, tips: Iterable[str], without: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Raw parents of every commit reachable from `tips`, not going into `without`; level by level, so reading is pipelined."""
+    found: dict[str, tuple[str, ...]] = {}
+    level = [oid for oid in dict.fromkeys(tips) if oid not in without]
+    while level:
+        found.update(dict.fromkeys(level, ()))
+        if len(found) > MAX_COMMITS:
+            raise BudgetExceeded(f"the range has more than {MAX_COMMITS} commits")
+        coming: dict[str, None] = {}
+        for oid, answer in zip(level, reader.stream(level), strict=True):
+            if isinstance(answer, Unavailable) or answer.kind != "commit":
+                continue
+            start = _split_parents(answer.data)
+            parents = tuple(line[7:].decode("ascii") for line in start[1].split(b"\n") if line) if start else ()
+            parents = tuple(parent for parent in parents if reader.repo.is_oid(parent))
+            found[oid] = parents
+            coming.update(dict.fromkeys(parent for parent in parents if parent not in found and parent not in without))
+        level = list(coming)
+    return found
+
+
+def _parents_first(graph: dict[str, tuple[str, ...]]) -> Iterator[str]:
+    """The commits of a graph, each after its parents (those of them that are in the graph)."""
+    done: set[str] = set()
+    for tip, first in graph.items():
+        stack: list[tuple[str, Iterator[str]]] = [(tip, iter(first))] if tip not in done else []
+        done.add(tip)
+        while stack:
+            oid, parents = stack[-1]
+            parent = next((parent for parent in parents if parent in graph and parent not in done), None)
+            if parent is None:
+                stack.pop()
+                yield oid
+            else:
+                done.add(parent)
+                stack.append((parent, iter(graph[parent])))
