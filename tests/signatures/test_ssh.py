@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import random
 import subprocess
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
@@ -300,14 +302,76 @@ def test_key_in_the_signature_counts_for_nothing(keys: Keys, ring: ssh.SshKeyrin
     assert refusal(PAYLOAD, longer, ring) == ("MALFORMED", "signature-bad")
 
 
-def test_security_keys_and_certificates_are_named(keys: Keys, ring: ssh.SshKeyring, tmp_path: Path) -> None:
-    sk = string(b"sk-ssh-ed25519@openssh.com") + string(b"p" * 32) + string(b"ssh:")
-    armored = armored_of(sk, "sk-ssh-ed25519@openssh.com", b"s" * 64, extra=b"\1\0\0\0\1")
-    assert refusal(PAYLOAD, armored, ring) == ("UNSUPPORTED", "algorithm-forbidden")
-    line = b"sk-ssh-ed25519@openssh.com " + base64.b64encode(sk)
-    with pytest.raises(PolicyError, match="not supported yet: security keys"):
-        ssh.load([KeyMaterial("Alice", line, "signers[0].ssh[0]")])
+class SecurityKey(NamedTuple):
+    """A security key in software: what the device does stands in OpenSSH's PROTOCOL.u2f."""
 
+    kind: str
+    secret: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
+    application: bytes = b"ssh:"
+
+    @property
+    def blob(self) -> bytes:
+        if isinstance(self.secret, ed25519.Ed25519PrivateKey):
+            point = string(self.secret.public_key().public_bytes_raw())
+        else:
+            form = serialization.PublicFormat.UncompressedPoint
+            point = string(b"nistp256") + string(
+                self.secret.public_key().public_bytes(serialization.Encoding.X962, form)
+            )
+        return string(self.kind.encode()) + point + string(self.application)
+
+    @property
+    def line(self) -> bytes:
+        return self.kind.encode() + b" " + base64.b64encode(self.blob)
+
+    def sign(self, flags: int = 1, counter: int = 7, *, application: bytes | None = None, extra: bytes | None = None) -> bytes:
+        tail = bytes([flags]) + counter.to_bytes(4, "big")
+        origin = self.application if application is None else application
+        message = hashlib.sha256(origin).digest() + tail + hashlib.sha256(signed_bytes()).digest()
+        if isinstance(self.secret, ed25519.Ed25519PrivateKey):
+            value = self.secret.sign(message)
+        else:
+            r, s = decode_dss_signature(self.secret.sign(message, ec.ECDSA(hashes.SHA256())))
+            value = b"".join(string(number.to_bytes((number.bit_length() + 8) // 8, "big")) for number in (r, s))
+        return armored_of(self.blob, self.kind, value, extra=tail if extra is None else extra)
+
+
+SECURITY_KEYS = [
+    SecurityKey("sk-ssh-ed25519@openssh.com", ed25519.Ed25519PrivateKey.generate()),
+    SecurityKey("sk-ecdsa-sha2-nistp256@openssh.com", ec.generate_private_key(ec.SECP256R1())),
+]
+
+
+@pytest.mark.parametrize("key", SECURITY_KEYS, ids=lambda key: key.kind)
+def test_security_keys(key: SecurityKey, tmp_path: Path) -> None:
+    (tmp_path / "sk").touch()
+    real = SshKey(tmp_path / "sk", key.line.decode(), sshkey.fingerprint(key.blob))
+    sk_ring = ssh.load([KeyMaterial("Alice", key.line, "signers[0].ssh[0]")])
+    for flags in (0x01, 0x05, 0x81):
+        armored = key.sign(flags)
+        assert keygen_verifies(real, PAYLOAD, armored)
+        assert ssh.verify(PAYLOAD, armored, sk_ring, CLOCK, OPTIONS).fingerprint == real.fingerprint
+    # ssh-keygen does not look at the presence flag, we do
+    untouched = key.sign(0x00)
+    assert keygen_verifies(real, PAYLOAD, untouched)
+    assert refusal(PAYLOAD, untouched, sk_ring) == ("NO_PRESENCE", "signer-not-allowed")
+    bad = ("BAD", "signature-bad")
+    assert refusal(PAYLOAD + b"\n", key.sign(), sk_ring) == bad
+    assert refusal(PAYLOAD, key.sign(0x00, extra=b"\1\0\0\0\7"), sk_ring) == bad
+    assert refusal(PAYLOAD, key.sign(extra=b"\1\0\0\0\6"), sk_ring) == bad
+    assert refusal(PAYLOAD, key.sign(extra=b""), sk_ring) == bad
+    assert refusal(PAYLOAD, key.sign(extra=b"\1\0\0\0\7\0"), sk_ring) == bad
+    assert refusal(PAYLOAD, key.sign(application=b"ssh:other"), sk_ring) == bad
+    assert refusal(PAYLOAD, key.sign(), ssh.load([])) == ("NO_KEY", "signer-unknown")
+
+
+def test_a_security_key_is_bound_to_an_application_of_ssh() -> None:
+    web = SECURITY_KEYS[0]._replace(application=b"https://example.org")
+    with pytest.raises(PolicyError, match="bound to the application"):
+        ssh.load([KeyMaterial("Alice", web.line, "signers[0].ssh[0]")])
+
+
+def test_certificates_are_named(ring: ssh.SshKeyring, tmp_path: Path) -> None:
     ca, user = SshKey.create(tmp_path, "ca"), SshKey.create(tmp_path, "user")
     subprocess.run(
         ["ssh-keygen", "-q", "-s", ca.path, "-I", "id", "-n", "alice", f"{user.path}.pub"],

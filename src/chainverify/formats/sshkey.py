@@ -18,14 +18,17 @@ CURVES: Final[dict[str, tuple[str, int]]] = {
     "ecdsa-sha2-nistp521": ("nistp521", 66),
 }
 """ECDSA key types: the curve's name and the bytes of one coordinate."""
-SUPPORTED: Final = ("ssh-ed25519", "ssh-rsa", *CURVES)
+SECURITY_KEYS: Final = {
+    "sk-ssh-ed25519@openssh.com": "ssh-ed25519",
+    "sk-ecdsa-sha2-nistp256@openssh.com": "ecdsa-sha2-nistp256",
+}
+"""Key types of hardware security keys: the type of the key inside (OpenSSH PROTOCOL.u2f)."""
+SUPPORTED: Final = ("ssh-ed25519", "ssh-rsa", *CURVES, *SECURITY_KEYS)
 MAX_FILE_BYTES: Final = 1 << 20
 """The largest file of key lines that is read."""
 
 _UNSUPPORTED: Final[dict[str, str]] = {
-    "sk-ssh-ed25519@openssh.com": "security keys",
-    "sk-ecdsa-sha2-nistp256@openssh.com": "security keys",
-    "webauthn-sk-ecdsa-sha2-nistp256@openssh.com": "security keys",
+    "webauthn-sk-ecdsa-sha2-nistp256@openssh.com": "keys used through a web browser",
     "ssh-dss": "DSA keys",
     "ssh-ed448": "Ed448 keys",
     "ssh-xmss@openssh.com": "XMSS keys",
@@ -46,7 +49,8 @@ class UnsupportedKey(Malformed):
 class SshPublicKey(NamedTuple):
     """A public key: `kind` as in its line, `blob` the wire form, and the numbers of its kind.
 
-    `exponent` and `modulus` are set for RSA, `point` for Ed25519 (32 bytes) and ECDSA (uncompressed, 0x04 first).
+    `exponent` and `modulus` are set for RSA, `point` for Ed25519 (32 bytes) and ECDSA (uncompressed, 0x04 first),
+    `application` for security keys: the origin that the device binds its signatures to (`ssh:...`).
     """
 
     kind: str
@@ -54,6 +58,7 @@ class SshPublicKey(NamedTuple):
     exponent: int = 0
     modulus: int = 0
     point: bytes = b""
+    application: bytes = b""
 
     @property
     def fingerprint(self) -> str:
@@ -134,7 +139,8 @@ def parse_blob(blob: bytes) -> SshPublicKey:
     reader = WireReader(blob, "SSH key")
     kind = reader.name()
     check_supported(kind)
-    if kind == "ssh-ed25519":
+    plain = SECURITY_KEYS.get(kind, kind)
+    if plain == "ssh-ed25519":
         point = reader.string()
         if len(point) != 32:
             raise damaged(f"Ed25519 key has {len(point)} bytes, expected 32")
@@ -142,10 +148,12 @@ def parse_blob(blob: bytes) -> SshPublicKey:
     elif kind == "ssh-rsa":
         exponent, modulus = reader.positive(), reader.positive()
         key = SshPublicKey(kind, blob, exponent=exponent, modulus=modulus)
-    elif kind in CURVES:
-        key = SshPublicKey(kind, blob, point=_curve_point(reader, kind))
+    elif plain in CURVES:
+        key = SshPublicKey(kind, blob, point=_curve_point(reader, plain))
     else:
         raise damaged(f"unknown SSH key type {kind!r}")
+    if kind in SECURITY_KEYS:
+        key = key._replace(application=_application(reader))
     reader.end()
     return key
 
@@ -160,6 +168,14 @@ def _curve_point(reader: WireReader, kind: str) -> bytes:
     if len(point) != 1 + 2 * size or point[0] != 0x04:
         raise damaged(f"{kind} key has no uncompressed point of {1 + 2 * size} bytes")
     return point
+
+
+def _application(reader: WireReader) -> bytes:
+    """The application of a security key; OpenSSH makes all its keys for one that starts with `ssh:`."""
+    application = reader.string()
+    if not application.startswith(b"ssh:"):
+        raise damaged(f"security key is bound to the application {application[:40]!r}, expected one that starts with 'ssh:'")
+    return application
 
 
 def check_supported(kind: str) -> None:

@@ -6,6 +6,7 @@ and, where it is not there, decoded for the error alone.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
@@ -36,15 +37,18 @@ _CURVES: Final[dict[str, tuple[ec.EllipticCurve, hashes.HashAlgorithm]]] = {
     "ecdsa-sha2-nistp521": (ec.SECP521R1(), hashes.SHA512()),
 }
 _PADDING: Final = padding.PKCS1v15()
+USER_PRESENT: Final = 0x01
+"""The flag of a security key's signature that says the key was touched (FIDO U2F raw message formats)."""
 
 
 class TrustedKey(NamedTuple):
-    """A key of the policy, decoded: whose it is, its SSH key type and fingerprint."""
+    """A key of the policy, decoded: whose it is, its SSH key type and fingerprint; `application` of a security key."""
 
     signer: str
     kind: str
     fingerprint: str
     key: PublicKey
+    application: bytes = b""
 
 
 class SshKeyring(NamedTuple):
@@ -63,7 +67,8 @@ def load(materials: Sequence[KeyMaterial]) -> SshKeyring:
     for material in materials:
         try:
             for line in sshkey.parse_file(material.data):
-                trusted = TrustedKey(material.signer, line.key.kind, line.key.fingerprint, _decode(line.key))
+                found = line.key
+                trusted = TrustedKey(material.signer, found.kind, found.fingerprint, _decode(found), found.application)
                 _add(keys, line.key.blob, trusted)
         except Malformed as error:
             raise PolicyError(
@@ -82,12 +87,13 @@ def verify(
     3. the hash is SHA-256 or SHA-512,
     4. the key is one of the keyring, compared by its whole wire form,
     5. the signature algorithm fits the key,
-    6. the signature is good.
+    6. of a security key: a person touched it,
+    7. the signature is good.
 
     An SSH signature holds no time: the evidence names the clock that was believed instead.
 
-    Raises `SignatureError` with code `MALFORMED`, `WRONG_NAMESPACE`, `UNSUPPORTED`, `WEAK_KEY`, `NO_KEY` or `BAD`; its
-    evidence holds the key's `fingerprint` once known.
+    Raises `SignatureError` with code `MALFORMED`, `WRONG_NAMESPACE`, `UNSUPPORTED`, `WEAK_KEY`, `NO_KEY`,
+    `NO_PRESENCE` or `BAD`; its evidence holds the key's `fingerprint` once known.
     """
     try:
         parsed = sshsig.parse(signature)
@@ -111,6 +117,8 @@ def verify(
 
     signed = sshsig.signed_data(NAMESPACE, parsed.hash_algorithm, payload)
     try:
+        if trusted.application:
+            signed = _touched(trusted, parsed.extra, signed, evidence)
         _check(trusted, parsed.algorithm, parsed.signature, signed, evidence)
     except Malformed as error:
         raise SignatureError(
@@ -132,7 +140,7 @@ def verify(
 
 
 def _check(trusted: TrustedKey, algorithm: str, value: bytes, signed: bytes, evidence: dict[str, object]) -> None:
-    """Steps 5 and 6. Raises `SignatureError`, `Malformed` or `InvalidSignature`."""
+    """Steps 5 and 7. Raises `SignatureError`, `Malformed` or `InvalidSignature`."""
     key = trusted.key
     if isinstance(key, rsa.RSAPublicKey):
         digest = _RSA_HASHES.get(algorithm)
@@ -156,7 +164,27 @@ def _check(trusted: TrustedKey, algorithm: str, value: bytes, signed: bytes, evi
     numbers.end()
     if max(r, s).bit_length() > key.key_size:
         raise _bad("ECDSA signature holds numbers larger than its curve", evidence)
-    key.verify(encode_dss_signature(r, s), signed, ec.ECDSA(_CURVES[trusted.kind][1]))
+    kind = sshkey.SECURITY_KEYS.get(trusted.kind, trusted.kind)
+    key.verify(encode_dss_signature(r, s), signed, ec.ECDSA(_CURVES[kind][1]))
+
+
+def _touched(trusted: TrustedKey, extra: bytes, signed: bytes, evidence: dict[str, object]) -> bytes:
+    """What a security key signs for `signed` (OpenSSH PROTOCOL.u2f), once the flags say that a person was there.
+
+    ssh-keygen accepts signatures without presence; a key in a machine that signs by itself is then as good as a touch.
+    """
+    if len(extra) != 5:
+        raise _bad(f"security key signature has {len(extra)} bytes of flags and counter, expected 5", evidence)
+    if not extra[0] & USER_PRESENT:
+        raise SignatureError(
+            f"security key {trusted.fingerprint} signed without being touched",
+            code="NO_PRESENCE",
+            rule="signer-not-allowed",
+            hint="sign again with a key that asks for a touch (made without `no-touch-required`)",
+            evidence=evidence,
+        )
+    application = hashlib.sha256(trusted.application).digest()
+    return application + extra + hashlib.sha256(signed).digest()
 
 
 def _add(keys: dict[bytes, TrustedKey], blob: bytes, trusted: TrustedKey) -> None:
@@ -172,10 +200,11 @@ def _add(keys: dict[bytes, TrustedKey], blob: bytes, trusted: TrustedKey) -> Non
 
 def _decode(key: SshPublicKey) -> PublicKey:
     """A policy's key for the cryptographic library. Raises `Malformed` where it is weak, or no key of its kind."""
+    kind = sshkey.SECURITY_KEYS.get(key.kind, key.kind)
     try:
-        if key.kind == "ssh-ed25519":
+        if kind == "ssh-ed25519":
             return ed25519.Ed25519PublicKey.from_public_bytes(key.point)
-        if key.kind == "ssh-rsa":
+        if kind == "ssh-rsa":
             bits = key.modulus.bit_length()
             if not MIN_RSA_BITS <= bits <= MAX_RSA_BITS:
                 raise Malformed(
@@ -184,7 +213,7 @@ def _decode(key: SshPublicKey) -> PublicKey:
                     hint="make a new key: ssh-keygen -t ed25519",
                 )
             return rsa.RSAPublicNumbers(key.exponent, key.modulus).public_key()
-        return ec.EllipticCurvePublicKey.from_encoded_point(_CURVES[key.kind][0], key.point)
+        return ec.EllipticCurvePublicKey.from_encoded_point(_CURVES[kind][0], key.point)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise Malformed(f"{key.kind} key {key.fingerprint} is not a valid key", rule="signature-bad") from error
 
