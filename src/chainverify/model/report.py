@@ -92,13 +92,15 @@ def counted(finding: Finding) -> bool:
 
 
 def verdict(report: Report) -> Literal["pass", "fail", "unknown"]:
-    """FAIL beats UNKNOWN beats PASS; a run without a single passing subject is UNKNOWN, never PASS."""
+    """FAIL beats UNKNOWN beats PASS; a run in which nothing was judged is UNKNOWN, never PASS.
+
+    Judged is a subject that passes, or one that breaks a rule which the policy only advises.
+    """
     statuses = {f.status for f in report.findings if counted(f)}
     if FAIL in statuses:
         return "fail"
-    if UNKNOWN in statuses or PASS not in {f.status for f in report.findings}:
-        return "unknown"
-    return "pass"
+    judged = any(f.status == PASS or (f.status == FAIL and f.level == "warning") for f in report.findings)
+    return "pass" if judged and UNKNOWN not in statuses else "unknown"
 
 
 def exit_status(report: Report) -> int:

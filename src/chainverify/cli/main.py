@@ -1,0 +1,93 @@
+"""The command line: one click group, a module per verb, imported only when its verb is used."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import click
+
+from chainverify._version import __version__
+from chainverify.cli import failures
+
+VERBS: Final[dict[str, str]] = {
+    "init": "chainverify.cli.init",
+    "check": "chainverify.cli.check",
+    "commits": "chainverify.cli.commits",
+    "messages": "chainverify.cli.messages",
+    "images": "chainverify.cli.images",
+    "policy": "chainverify.cli.policy",
+    "rule": "chainverify.cli.rule",
+    "install": "chainverify.cli.install",
+    "uninstall": "chainverify.cli.install",
+    "hook": "chainverify.cli.hook",
+    "completion": "chainverify.cli.completion",
+}
+"""Verb to module; the module's attribute of the verb's name is the command."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a verb's module when the verb is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The verbs in the order of the table, the most used first."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """The command of a verb, None for an unknown one."""
+        if cmd_name not in VERBS:
+            return None
+        command = getattr(importlib.import_module(VERBS[cmd_name]), cmd_name)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{VERBS[cmd_name]}.{cmd_name} is not a command")
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with the nearest verb for a mistyped one."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], VERBS, 1)
+            if near:
+                error.message += f" Did you mean '{near[0]}'?"
+            raise
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="chainverify")
+def cli() -> None:
+    """Verify who made a Git history, why, and which signed container images it will run.
+
+    \b
+    Examples:
+      chainverify init                      write a policy from what the repository shows
+      chainverify check origin/main..HEAD   everything the policy asks of these commits
+      chainverify commits                   the signatures of the whole history
+      chainverify images --list             every image the manifests reference
+      chainverify install                   check messages before each commit
+
+    \b
+    Exit status: 0 all checked and good, 1 something is wrong, 2 the command or
+    policy is wrong, 3 something could not be decided.
+    """
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status; every error leaves as one readable block on stderr."""
+    try:
+        result = cli.main(list(sys.argv[1:] if argv is None else argv), prog_name="chainverify", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except click.Abort:
+        click.echo("aborted", err=True)
+        return 130
+    except failures.HANDLED as error:
+        return failures.show(error)
+    return result if isinstance(result, int) else 0

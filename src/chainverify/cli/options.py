@@ -1,0 +1,103 @@
+"""The options that all judging commands share, and what they mean together."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import click
+
+FORMATS = ("text", "json")
+"""Output formats of this version."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Options(NamedTuple):
+    """The shared options as given. `now` is the one reading of the clock, in seconds since the epoch."""
+
+    directory: Path
+    policy: Path | None
+    policy_ref: str | None
+    allow_self_policy: bool
+    output_format: str
+    output: Path | None
+    colour: bool
+    quiet: bool
+    verbose: bool
+    progress: bool
+    jobs: int
+    offline: bool
+    now: int
+
+
+def _processors() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not Linux
+        return os.cpu_count() or 1
+
+
+def _colour(choice: str, *, to_file: bool) -> bool:
+    """`--color`, NO_COLOR and FORCE_COLOR; colours only on terminals unless asked for (https://no-color.org)."""
+    if choice != "auto":
+        return choice == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return not to_file and sys.stdout.isatty()
+
+
+def shared(function: F) -> F:
+    """Decorate a command with the shared options; it gets them as `options`."""
+
+    def wrapper(**given: Any) -> Any:
+        output = given.pop("output")
+        options = Options(
+            directory=given.pop("directory"),
+            policy=given.pop("policy_file"),
+            policy_ref=given.pop("policy_ref"),
+            allow_self_policy=given.pop("allow_self_policy"),
+            output_format=given.pop("output_format"),
+            output=output,
+            colour=_colour(given.pop("color"), to_file=output is not None),
+            quiet=given.pop("quiet"),
+            verbose=given.pop("verbose"),
+            progress=not given.pop("no_progress") and sys.stderr.isatty(),
+            jobs=given.pop("jobs") or _processors(),
+            offline=given.pop("offline"),
+            now=int(time.time()),
+        )
+        return function(options=options, **given)
+
+    wrapper.__name__, wrapper.__doc__ = function.__name__, function.__doc__
+    for decorate in reversed(_DECORATORS):
+        wrapper = decorate(wrapper)
+    return wrapper  # type: ignore[return-value]  # click decorators keep the callable
+
+
+_DECORATORS: tuple[Callable[[Any], Any], ...] = (
+    click.option("-C", "directory", type=click.Path(file_okay=False, path_type=Path), default=".", metavar="DIR",
+                 help="Work in this repository instead of the current directory."),
+    click.option("--policy", "policy_file", type=click.Path(dir_okay=False, path_type=Path), envvar="CHAINVERIFY_POLICY",
+                 metavar="FILE", help="Policy file; default: .chainverify/policy.toml of the repository."),
+    click.option("--policy-ref", metavar="REF", help="Read the policy from this revision (trust: base)."),
+    click.option("--allow-self-policy", is_flag=True,
+                 help="In CI: accept a policy that comes from the very tree that is judged."),
+    click.option("--output-format", type=click.Choice(FORMATS), default="text", show_default=True,
+                 envvar="CHAINVERIFY_OUTPUT_FORMAT", help="How the report is written."),
+    click.option("--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+                 help="Write the report to this file instead of standard output."),
+    click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True,
+                 help="Colours; NO_COLOR and FORCE_COLOR are honoured."),
+    click.option("-q", "--quiet", is_flag=True, help="Print nothing where all is good."),
+    click.option("-v", "--verbose", is_flag=True, help="Show passing subjects too, and every finding."),
+    click.option("--no-progress", is_flag=True, help="No progress on the terminal."),
+    click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Processes to use; default: all processors."),
+    click.option("--offline", is_flag=True, help="Open no network connection: what would need one is not decided (exit 3)."),
+)  # fmt: skip
