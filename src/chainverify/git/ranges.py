@@ -16,7 +16,7 @@ from chainverify.git.repository import Repository
 
 MAX_COMMITS: Final = 20_000_000
 """The most commits of one range."""
-_split_parents: Final = re.compile(rb"tree [0-9a-f]+\n((?:parent [0-9a-f]+\n)*)").match
+_match_parents: Final = re.compile(rb"tree [0-9a-f]+\n((?:parent [0-9a-f]+\n)*)").match
 
 
 def commits(repo: Repository, include: Sequence[str], exclude: Sequence[str]) -> tuple[str, ...]:
@@ -48,6 +48,18 @@ def walk(repo: Repository, include: Sequence[str], exclude: Sequence[str]) -> tu
     return tuple(_parents_first(shown))
 
 
+def parents(reader: ObjectReader, oid: str) -> tuple[str, ...]:
+    """The parents that a commit's raw bytes name, whatever else is wrong with it. Raises `ObjectMissing`."""
+    return _parents(reader.read(oid).data, reader.repo)
+
+
+def _parents(data: bytes, repo: Repository) -> tuple[str, ...]:
+    start = _match_parents(data)
+    lines = start[1].split(b"\n") if start else []
+    found = (line[7:].decode("ascii") for line in lines)
+    return tuple(parent for parent in found if repo.is_oid(parent))
+
+
 def _full(repo: Repository, revision: str) -> str:
     return revision if repo.is_oid(revision) else repo.resolve(revision)
 
@@ -75,11 +87,9 @@ def _reachable(reader: ObjectReader, tips: Iterable[str], without: dict[str, tup
         for oid, answer in zip(level, reader.stream(level), strict=True):
             if isinstance(answer, Unavailable) or answer.kind != "commit":
                 continue
-            start = _split_parents(answer.data)
-            parents = tuple(line[7:].decode("ascii") for line in start[1].split(b"\n") if line) if start else ()
-            parents = tuple(parent for parent in parents if reader.repo.is_oid(parent))
-            found[oid] = parents
-            coming.update(dict.fromkeys(parent for parent in parents if parent not in found and parent not in without))
+            named = _parents(answer.data, reader.repo)
+            found[oid] = named
+            coming.update(dict.fromkeys(parent for parent in named if parent not in found and parent not in without))
         level = list(coming)
     return found
 

@@ -140,6 +140,7 @@ class Repository:
     def refs(self, *prefixes: str) -> tuple[tuple[str, str], ...]:
         """Full names and object ids of all refs, or of those under `prefixes` (`refs/tags`, or a full name), sorted.
 
+        Bytes of a name that are not UTF-8 are shown as `\\xNN`, which no other name is: none holds a backslash.
         Raises `Unavailable` where a ref cannot be read: leaving it out would leave its history unjudged.
         """
         args = ("for-each-ref", "--format=%(objectname) %(refname)", "--", *prefixes)
@@ -149,7 +150,7 @@ class Repository:
         if b"broken ref" in done.stderr:
             raise Unavailable(f"a ref of {self.git_dir} cannot be read: {_last_line(done.stderr)}", hint="run git fsck")
         found = []
-        for line in done.stdout.decode("utf-8", "surrogateescape").split("\n"):
+        for line in done.stdout.decode("utf-8", "backslashreplace").split("\n"):
             oid, space, name = line.partition(" ")
             if space:
                 found.append((name, oid))
@@ -158,7 +159,7 @@ class Repository:
     def head_ref(self) -> str | None:
         """The full name of the branch that HEAD is (which may not exist yet), None where HEAD is detached."""
         done = self._run("symbolic-ref", "-q", "HEAD")
-        return done.stdout.decode("utf-8", "surrogateescape").strip() or None
+        return done.stdout.decode("utf-8", "backslashreplace").strip() or None
 
     def config(self, name: str) -> str | None:
         """The value of a configuration variable as git sees it, None where it is not set."""

@@ -1,0 +1,409 @@
+"""Who made a history: which commits a request means, and the verdict on each of them and on tags.
+
+A commit's parents are taken from its raw bytes, and what they name must have been judged or excluded: a walk that was led
+astray (by a shallow clone, or a cache that lies) ends as `history-incomplete`, never as a pass.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, NamedTuple, TypeAlias
+
+from chainverify.errors import BackendCrashed, ChainverifyError, HistoryIncomplete, Malformed, ObjectMissing, UsageError
+from chainverify.formats.objects import parse_commit, parse_tag
+from chainverify.git import ranges
+from chainverify.git.objects import Answer, ObjectReader
+from chainverify.git.repository import Repository
+from chainverify.jobs import parallel
+from chainverify.model.gitobject import Tag
+from chainverify.model.report import FAIL, PASS, Finding, Subject
+from chainverify.model.signing import Clock, SignatureOptions
+from chainverify.policy.material import SigningMaterial
+from chainverify.policy.model import Policy
+from chainverify.rules import signatures as rules_of
+from chainverify.rules.signatures import SignatureRules
+from chainverify.signatures import backends
+from chainverify.signatures.backends import Keyrings
+
+MIN_PARALLEL: Final = 400
+"""Commits from which worker processes are worth their start."""
+CHUNK: Final = 200
+"""Commits that a worker judges at a time."""
+MAX_JOBS: Final = 64
+"""The most worker processes."""
+MAX_TAG_DEPTH: Final = 5
+"""The longest chain of tags that point at tags."""
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called with how many are judged, and how many there are."""
+
+
+class Selection(NamedTuple):
+    """The commits that a request means, parents first, and what was found out while selecting them.
+
+    `exclude` are full ids: what is reachable from them was left out on purpose. `findings` are `history-not-anchored` and
+    `history-incomplete`.
+    """
+
+    oids: tuple[str, ...]
+    exclude: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+class Verdicts(NamedTuple):
+    """Findings in the order of what was judged, and how many subjects of each kind that was."""
+
+    findings: list[Finding]
+    counts: dict[str, int]
+
+
+class Context(NamedTuple):
+    """All that one commit or tag is judged by."""
+
+    algorithm: str
+    rules: SignatureRules
+    keyrings: Keyrings
+    options: SignatureOptions
+    now: int
+    arrival: int | None
+
+
+_Judged = tuple[list[Finding], set[str]]
+"""The findings on a chunk of commits and all their parents."""
+
+
+def select(repo: Repository, revisions: Sequence[str], policy: Policy) -> Selection:
+    """The commits that `revisions` mean, as git reads them: `A..B`, `A...B`, `^A`, `B^!`, and `B` for all of its history.
+
+    Without revisions: the history of HEAD. The introduction of the policy and what came before it are left out; a tip that
+    neither descends from it nor came before it is `history-not-anchored`.
+
+    Raises `UsageError` for revisions that are unknown or hold no tip.
+    """
+    include, exclude = _tips(repo, revisions)
+    introduction = policy.commits.introduction if policy.commits else None
+    cut = repo.incomplete()
+    findings: list[Finding] = []
+    if cut is not None and include:
+        findings.append(_incomplete(include[0], f"history may be cut: {cut}"))
+    if introduction is not None and include:
+        if _known(repo, introduction):
+            findings += _not_anchored(repo, include, introduction, cut)
+            exclude = [*exclude, introduction]
+        else:
+            findings += [_anchor_missing(tip, introduction, cut) for tip in include]
+    return Selection(ranges.commits(repo, include, exclude), tuple(dict.fromkeys(exclude)), tuple(findings))
+
+
+def check_commits(
+    repo: Repository,
+    selection: Selection,
+    policy: Policy,
+    material: SigningMaterial,
+    now: int,
+    *,
+    arrival: int | None = None,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> Verdicts:
+    """The verdict on every commit of a selection, in its order; counts hold `commits`.
+
+    `now` and `arrival` are seconds since the epoch; `arrival` is when a server received the objects, None elsewhere. `jobs` is
+    the number of worker processes (default: one for each processor); small selections are judged in this process.
+
+    Raises `PolicyError` for a key that cannot be used. What cannot be read is a finding.
+    """
+    context = _context(repo, policy, material, now, arrival)
+    findings = list(selection.findings)
+    oids = selection.oids
+    parents: set[str] = set()
+    done = 0
+    for chunk, (found, named) in _judge_all(repo, oids, context, _jobs(jobs)):
+        findings += found
+        parents |= named
+        done += len(chunk)
+        if progress is not None:
+            progress(done, len(oids))
+    unlisted = _unlisted(repo, parents.difference(oids), selection.exclude)
+    if unlisted is not None and oids:
+        findings.append(_incomplete(oids[-1], unlisted))
+    return Verdicts(findings, {"commits": len(oids)})
+
+
+def check_tags(
+    repo: Repository,
+    refs: Sequence[tuple[str, str]],
+    policy: Policy,
+    material: SigningMaterial,
+    now: int,
+    *,
+    arrival: int | None = None,
+    progress: Progress | None = None,
+) -> Verdicts:
+    """The verdict on tag refs, given as full name and object id (`Repository.refs`); counts hold `tags`.
+
+    The commits they lead to are not judged here. Under `[tags] require = "off"` nothing is asked. Raises as `check_commits`.
+    """
+    if policy.tags == "off" or not refs:
+        return Verdicts([], {"tags": 0})
+    context = _context(repo, policy, material, now, arrival)
+    findings: list[Finding] = []
+    with ObjectReader(repo) as reader:
+        for done, (ref, oid) in enumerate(refs, 1):
+            findings += _judge_tag_ref(reader, ref, oid, context)
+            if progress is not None:
+                progress(done, len(refs))
+    return Verdicts(findings, {"tags": len(refs)})
+
+
+# --- selecting
+
+
+def _tips(repo: Repository, revisions: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Ids of commits to include and to exclude. Raises `UsageError`."""
+    if not revisions:
+        tip = _head(repo)
+        return ([tip] if tip else []), []
+    include: list[str] = []
+    exclude: list[str] = []
+    for revision in revisions:
+        # one argument may hold several, as in "^main HEAD"; others may hold spaces, as in "main@{1 day ago}"
+        several = revision.startswith("^") or " ^" in revision
+        for part in revision.split() if several else [revision]:
+            if part.startswith("^"):
+                exclude.append(_commit(repo, part[1:]))
+            elif "..." in part:
+                first, _, second = part.partition("...")
+                both = [_commit(repo, first or "HEAD"), _commit(repo, second or "HEAD")]
+                include += both
+                exclude += repo.run("merge-base", "--all", *both).decode("ascii").split()
+            elif ".." in part:
+                first, _, second = part.partition("..")
+                exclude.append(_commit(repo, first or "HEAD"))
+                include.append(_commit(repo, second or "HEAD"))
+            elif part.endswith("^!"):
+                tip = _commit(repo, part[:-2])
+                include.append(tip)
+                with ObjectReader(repo) as reader:
+                    exclude += ranges.parents(reader, tip)
+            else:
+                include.append(_commit(repo, part))
+    if not include:
+        raise UsageError(f"no tip in {' '.join(revisions)}", hint="name a commit to start from, for example ^main HEAD")
+    return list(dict.fromkeys(include)), list(dict.fromkeys(exclude))
+
+
+def _commit(repo: Repository, revision: str) -> str:
+    """The commit that a revision is, or as a tag leads to. Raises `UsageError`."""
+    oid = repo.resolve(revision)
+    try:
+        return repo.resolve(f"{oid}^{{commit}}")
+    except UsageError:
+        with ObjectReader(repo) as reader:
+            # git cannot peel a commit that is damaged; it is still one to be judged
+            if reader.read(oid).kind == "commit":
+                return oid
+        raise UsageError(f"{revision!r} is not a commit") from None
+
+
+def _head(repo: Repository) -> str | None:
+    """The commit of HEAD, None on a branch without commits."""
+    try:
+        return _commit(repo, "HEAD")
+    except UsageError:
+        branch = repo.head_ref()
+        if branch is not None and not repo.refs(branch):
+            return None
+        raise
+
+
+def _known(repo: Repository, oid: str) -> bool:
+    try:
+        return repo.is_oid(oid) and repo.resolve(oid) == oid
+    except UsageError:
+        return False
+
+
+def _not_anchored(repo: Repository, tips: Sequence[str], introduction: str, cut: str | None) -> Iterator[Finding]:
+    """Findings for the tips that the introduction is not in the history of."""
+    for tip in tips:
+        if not ranges.commits(repo, [introduction], [tip]) or not ranges.commits(repo, [tip], [introduction]):
+            continue
+        if cut is not None:
+            yield _incomplete(tip, f"whether it descends from the introduction {introduction} cannot be told: {cut}")
+        else:
+            yield Finding(
+                "history-not-anchored",
+                FAIL,
+                Subject("commit", tip),
+                f"the introduction {introduction} is not an ancestor of {tip}",
+                "check that this is the right repository and branch; a new history needs a new introduction",
+            )
+
+
+def _anchor_missing(tip: str, introduction: str, cut: str | None) -> Finding:
+    if cut is not None:
+        return _incomplete(tip, f"the introduction {introduction} is not here: {cut}")
+    return Finding(
+        "history-not-anchored",
+        FAIL,
+        Subject("commit", tip),
+        f"the introduction {introduction} is not in this repository",
+        "check that this is the right repository, and [commits] introduction in the policy",
+    )
+
+
+def _incomplete(tip: str, why: str) -> Finding:
+    error = HistoryIncomplete(why, hint="git fetch --unshallow (in CI: fetch-depth: 0) gets all of it; remove grafts")
+    return rules_of.from_error(Subject("commit", tip), error)
+
+
+def _unlisted(repo: Repository, outside: set[str], exclude: Sequence[str]) -> str | None:
+    """Why the commits that were judged are not all of their history, None where every parent was judged or excluded."""
+    if not outside:
+        return None
+    if not exclude:
+        return f"{min(outside)} is a parent of what was judged, but git's walk left it out"
+    try:
+        left_out = ranges.commits(repo, sorted(outside), exclude)
+    except ObjectMissing as error:
+        return f"a parent of what was judged is missing: {error.message}"
+    return f"{left_out[-1]} is a parent of what was judged, but git's walk left it out" if left_out else None
+
+
+# --- commits
+
+
+def _context(repo: Repository, policy: Policy, material: SigningMaterial, now: int, arrival: int | None) -> Context:
+    rules = rules_of.prepare(policy)
+    keyrings = backends.load(material.openpgp, material.ssh)
+    options = SignatureOptions(rules.commits.key_validity, rules.commits.sha1_before)
+    return Context(repo.algorithm, rules, keyrings, options, now, arrival)
+
+
+def _jobs(wanted: int | None) -> int:
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(MAX_JOBS, processors if wanted is None else wanted))
+
+
+def _judge_all(
+    repo: Repository, oids: tuple[str, ...], context: Context, jobs: int
+) -> Iterator[tuple[tuple[str, ...], _Judged]]:
+    """Each chunk of commits with its verdict, in order."""
+    chunks = [oids[at : at + CHUNK] for at in range(0, len(oids), CHUNK)]
+
+    @contextlib.contextmanager
+    def opened() -> Iterator[Callable[[tuple[str, ...]], _Judged]]:
+        with ObjectReader(repo) as reader:
+            yield lambda chunk: _judge_chunk(reader, chunk, context)
+
+    if jobs == 1 or len(oids) < MIN_PARALLEL or not parallel.available():
+        with opened() as judge:
+            for chunk in chunks:
+                yield chunk, judge(chunk)
+        return
+    for chunk, result in zip(chunks, parallel.in_order(opened, chunks, jobs), strict=True):
+        if isinstance(result, parallel.Lost):
+            crash = BackendCrashed(f"the commit was not judged: {result.reason}", hint="run again with --jobs 1, and report it")
+            yield chunk, ([rules_of.from_error(Subject("commit", oid), crash) for oid in chunk], set())
+        else:
+            yield chunk, result
+
+
+def _judge_chunk(reader: ObjectReader, oids: Sequence[str], context: Context) -> _Judged:
+    findings: list[Finding] = []
+    parents: set[str] = set()
+    answers = reader.stream(oids)
+    for oid in oids:
+        try:
+            answer = next(answers)
+        except ChainverifyError as error:
+            # git itself cannot be run any more; the same holds for the commits that follow
+            findings.append(rules_of.from_error(Subject("commit", oid), error))
+            answers = reader.stream(oids[len(findings) :])
+            continue
+        findings += _judge_commit(oid, answer, context, parents)
+    return findings, parents
+
+
+def _judge_commit(oid: str, answer: Answer, context: Context, parents: set[str]) -> list[Finding]:
+    """The findings on one commit; its parents are added to `parents` where they can be read."""
+    subject = Subject("commit", oid)
+    rules = context.rules
+    try:
+        if isinstance(answer, ChainverifyError):
+            raise answer
+        if answer.kind != "commit":
+            raise Malformed(f"object {oid} is a {answer.kind}, expected a commit")
+        commit = parse_commit(oid, answer.data, context.algorithm)  # type: ignore[arg-type]  # sha1 or sha256
+        subject = rules_of.commit_subject(commit)
+        parents.update(commit.parents)
+        excused = rules_of.excused(subject, rules)
+        if excused is not None:
+            return [excused]
+        if commit.signature is None:
+            return [rules_of.unsigned_commit(subject)]
+        clock = Clock(commit.committer.time, context.now, context.arrival)
+        evidence = backends.verify(
+            commit.payload, commit.signature, context.keyrings, clock, context.options, rules.commits.formats
+        )
+    except ChainverifyError as error:
+        excused = rules_of.excused(subject, rules)
+        return [excused if excused is not None else rules_of.from_error(subject, error)]
+    return rules_of.judge_commit(commit, evidence, clock, rules)
+
+
+# --- tags
+
+
+def _judge_tag_ref(reader: ObjectReader, ref: str, oid: str, context: Context) -> list[Finding]:
+    """The findings on one tag ref: the tag object under its name, and each tag that it points at."""
+    findings: list[Finding] = []
+    expected = ""
+    for depth in range(MAX_TAG_DEPTH + 2):
+        subject = Subject("tag", oid, ref)
+        try:
+            answer = reader.read(oid)
+            if expected and answer.kind != expected:
+                raise Malformed(f"tag points at {oid} as a {expected}, which is a {answer.kind}", hint="run git fsck")
+            if answer.kind != "tag":
+                return findings if depth else [rules_of.lightweight_tag(ref)]
+            if depth >= MAX_TAG_DEPTH:
+                raise Malformed(f"{ref} is a chain of more than {MAX_TAG_DEPTH} tags", hint="make it again with git tag -s")
+            tag = parse_tag(oid, answer.data, context.algorithm)  # type: ignore[arg-type]  # sha1 or sha256
+        except ChainverifyError as error:
+            excused = rules_of.excused(subject, context.rules)
+            found = excused if excused is not None else rules_of.from_error(subject, error)
+            return [*findings, found]
+        findings += _judge_tag(tag, ref if depth == 0 else "", context)
+        oid, expected = tag.target, tag.target_type
+    return findings
+
+
+def _judge_tag(tag: Tag, ref: str, context: Context) -> list[Finding]:
+    """The findings on one tag object; `ref` is the ref that holds it, empty for a tag that another one points at."""
+    rules = context.rules
+    if tag.target_type in {"tree", "blob"}:
+        tag = tag._replace(notes=(*tag.notes, f"target:{tag.target_type}"))
+    subject = rules_of.tag_subject(tag)
+    excused = rules_of.excused(subject, rules)
+    if excused is not None:
+        return [excused]
+    renamed = rules_of.tag_name(tag, ref) if ref.startswith("refs/tags/") else None
+    if tag.signature is None or rules.tags != "signed":
+        findings = [rules_of.unsigned_tag(tag, rules)]
+    else:
+        clock = Clock(tag.tagger.time if tag.tagger else 0, context.now, context.arrival)
+        try:
+            evidence = backends.verify(
+                tag.payload, tag.signature, context.keyrings, clock, context.options, rules.commits.formats
+            )
+            findings = rules_of.judge_tag(tag, evidence, clock, rules)
+        except ChainverifyError as error:
+            findings = [rules_of.from_error(subject, error)]
+    if renamed is None:
+        return findings
+    return [renamed, *(found for found in findings if found.status != PASS)]
+

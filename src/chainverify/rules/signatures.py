@@ -1,0 +1,264 @@
+"""Who made a commit or tag, and may they: what a backend proved, judged under the policy.
+
+A backend proves that a key of a signer made a signature. The rules here are the rest of the question: was the signer's time in
+the policy current, is the key known to be stolen, and does the object name the person who signed it. Every rule that is broken
+is reported, not only the first, because a policy may turn one of them into advice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+from chainverify.errors import ChainverifyError, SignatureError
+from chainverify.formats.message import subject as subject_of
+from chainverify.model.gitobject import Commit, Ident, Tag
+from chainverify.model.report import FAIL, PASS, SKIP, UNKNOWN, VERIFIED, Finding, Status, Subject
+from chainverify.model.signing import Clock, Evidence
+from chainverify.policy.model import CommitsPolicy, IdentityRule, Policy, Signer, TagRule
+
+MAX_AHEAD: Final = 300
+"""Seconds that a claimed time may lie after the caller's clock: clocks differ, and a later claim is no mistake."""
+TITLE_BYTES: Final = 400
+"""Bytes of a message that are looked at for the title of a subject."""
+
+_TITLES: Final = {"openpgp": "OpenPGP", "ssh": "SSH"}
+_STATUSES: Final[dict[str, Status]] = {"fail": FAIL, "unknown": UNKNOWN}
+_WHO: Final = {"commit": "committer", "tag": "tagger"}
+
+
+class Person(NamedTuple):
+    """A signer and the addresses that are theirs, in ASCII lower case."""
+
+    signer: Signer
+    emails: frozenset[bytes]
+
+
+class SignatureRules(NamedTuple):
+    """What of a policy judges signatures, indexed once for a run."""
+
+    commits: CommitsPolicy
+    tags: TagRule
+    people: Mapping[str, Person]
+
+
+def prepare(policy: Policy) -> SignatureRules:
+    """Index a policy. Without `[commits]` its defaults say how tags are judged."""
+    people = {
+        signer.name: Person(signer, frozenset(email.encode().lower() for email in signer.emails)) for signer in policy.signers
+    }
+    return SignatureRules(policy.commits or CommitsPolicy(), policy.tags, people)
+
+
+def commit_subject(commit: Commit) -> Subject:
+    """The subject of findings about a commit, titled with its subject line."""
+    return Subject("commit", commit.oid, _title(commit.message))
+
+
+def tag_subject(tag: Tag) -> Subject:
+    """The subject of findings about an annotated tag, titled with the name it gives itself."""
+    return Subject("tag", tag.oid, tag.name[:TITLE_BYTES].decode("utf-8", "backslashreplace"))
+
+
+def excused(subject: Subject, rules: SignatureRules) -> Finding | None:
+    """The skip of an object that the policy excuses by its id, None for all others."""
+    if subject.id not in rules.commits.exceptions:
+        return None
+    return Finding(VERIFIED, SKIP, subject, "not judged: the policy excuses it by its id", waived="[commits] exceptions")
+
+
+def from_error(subject: Subject, error: ChainverifyError) -> Finding:
+    """The finding for an object that could not be read or proved: its rule, and fail or unknown as the error says."""
+    evidence = dict(error.evidence)
+    if isinstance(error, SignatureError):
+        evidence["code"] = error.code
+    return Finding(
+        error.rule, _STATUSES.get(error.status, UNKNOWN), subject, error.message, error.hint, evidence=evidence
+    )
+
+
+def unsigned_commit(subject: Subject) -> Finding:
+    """The finding for a commit without a signature."""
+    return Finding(
+        "commit-unsigned",
+        FAIL,
+        subject,
+        "commit is not signed",
+        "sign it: git commit --amend -S for the last commit, git rebase --exec 'git commit --amend --no-edit -S' for more",
+    )
+
+
+def judge_commit(commit: Commit, evidence: Evidence, clock: Clock, rules: SignatureRules) -> list[Finding]:
+    """The findings on a commit whose signature was proved: one `verified`, or one for each rule that is broken.
+
+    `signer-unknown` where the policy has no such signer, `signer-revoked` where the signer's keys are compromised,
+    `signer-expired` outside the signer's time, `identity-mismatch` where the commit names someone else.
+    """
+    named = _Named(commit.committer, commit.author, commit.notes)
+    return _judge(commit_subject(commit), named, evidence, clock, rules)
+
+
+def judge_tag(tag: Tag, evidence: Evidence, clock: Clock, rules: SignatureRules) -> list[Finding]:
+    """As `judge_commit`, for an annotated tag; its tagger stands for both committer and author."""
+    return _judge(tag_subject(tag), _Named(tag.tagger, tag.tagger, tag.notes), evidence, clock, rules)
+
+
+def unsigned_tag(tag: Tag, rules: SignatureRules) -> Finding:
+    """The finding for an annotated tag without a signature: good where the policy asks only for annotated tags."""
+    subject = tag_subject(tag)
+    if rules.tags == "signed":
+        return Finding("tag-unsigned", FAIL, subject, "tag is not signed", "make it again with git tag -s")
+    return Finding(VERIFIED, PASS, subject, "annotated tag, as the policy asks", evidence={"code": "ANNOTATED"})
+
+
+def lightweight_tag(ref: str) -> Finding:
+    """The finding for a tag ref that points at no tag object; only the ref can be its id."""
+    return Finding(
+        "tag-unsigned",
+        FAIL,
+        Subject("tag", ref, ref),
+        f"{ref} is a lightweight tag, which nobody can sign",
+        "make it again with git tag -s",
+    )
+
+
+def tag_name(tag: Tag, ref: str) -> Finding | None:
+    """The finding for a tag object under another name than its own, None where they agree.
+
+    A signed tag moved under another ref keeps a good signature: `git verify-tag` accepts it.
+    """
+    if ref.removeprefix("refs/tags/") == tag.name.decode("utf-8", "backslashreplace"):
+        return None
+    subject = tag_subject(tag)
+    return Finding(
+        "tag-name-mismatch",
+        FAIL,
+        subject,
+        f"{ref} holds a tag that names itself {subject.title}",
+        "a signed tag counts only under the name that was signed",
+    )
+
+
+def rfc3339(seconds: int) -> str:
+    """Seconds since the epoch as `2025-06-15T12:00:00Z`; `@SECONDS` outside the years 1 to 9999."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ").zfill(20)
+    except (ValueError, OverflowError, OSError):
+        return f"@{seconds}"
+
+
+class _Named(NamedTuple):
+    """Who an object says made it, and what was noted of it when it was split."""
+
+    committer: Ident | None
+    author: Ident | None
+    notes: tuple[str, ...]
+
+
+def _judge(subject: Subject, named: _Named, evidence: Evidence, clock: Clock, rules: SignatureRules) -> list[Finding]:
+    facts: dict[str, object] = {
+        "format": evidence.format,
+        "fingerprint": evidence.fingerprint,
+        "signer": evidence.signer,
+        "signed_at": rfc3339(evidence.signed_at),
+        "time_source": evidence.time_source,
+        "level": None,
+        "code": evidence.code,
+        "notes": [*named.notes, *evidence.notes],
+    }
+    person = rules.people.get(evidence.signer)
+    if person is None:
+        # keyrings and people come from one policy: this is a caller's mistake, and no reason to accept
+        return [Finding("signer-unknown", FAIL, subject, f"the policy has no signer {evidence.signer}", evidence=facts)]
+    broken = [
+        Finding(rule, FAIL, subject, message, hint, evidence={**facts, **({"code": code} if code else {})})
+        for rule, code, message, hint in (
+            *_time_broken(person.signer, evidence, clock),
+            *_identity_broken(subject, named, person, evidence, rules.commits.identity),
+        )
+    ]
+    if broken:
+        return broken
+    message = f"good {_TITLES[evidence.format]} signature by {evidence.signer}"
+    return [Finding(VERIFIED, PASS, subject, message, evidence=facts)]
+
+
+_Broken = tuple[str, str, str, str]
+
+
+def _time_broken(signer: Signer, evidence: Evidence, clock: Clock) -> Iterator[_Broken]:
+    """What the signer's times in the policy refuse; both ends of a window belong to it, as with OpenSSH's.
+
+    `compromised-at` is survived only by a signature that was there before, and only `arrival` shows that: whoever stole the key
+    writes the other times. An arrival after `valid-before` likewise refutes an earlier claim.
+    """
+    if signer.compromised_at is not None and (clock.arrival is None or clock.arrival >= signer.compromised_at):
+        known = "nothing proves when it was made" if clock.arrival is None else f"it arrived at {rfc3339(clock.arrival)}"
+        yield (
+            "signer-revoked",
+            "REVOKED_HARD",
+            f"keys of {signer.name} are compromised since {rfc3339(signer.compromised_at)}, and {known}",
+            "sign it again with a key that is not compromised, or excuse known commits by their ids in [commits] exceptions",
+        )
+    at, source = evidence.signed_at, evidence.time_source
+    if source != "arrival" and at > clock.now + MAX_AHEAD:
+        yield (
+            "signer-expired",
+            "FUTURE",
+            f"signature claims to be made at {rfc3339(at)}, which is yet to come (source: {source})",
+            "set the clock of the machine that signs, and sign again",
+        )
+    if signer.valid_after is not None and at < signer.valid_after:
+        yield (
+            "signer-expired",
+            "EXPIRED_AT_T",
+            f"{signer.name} may sign from {rfc3339(signer.valid_after)} on, signature is of {rfc3339(at)} (source: {source})",
+            "have it signed by someone who may, or change valid-after of the signer in the policy",
+        )
+    if clock.arrival is not None and clock.arrival > at:
+        at, source = clock.arrival, "arrival"
+    if signer.valid_before is not None and at > signer.valid_before:
+        yield (
+            "signer-expired",
+            "EXPIRED_AT_T",
+            f"{signer.name} could sign until {rfc3339(signer.valid_before)}, signature is of {rfc3339(at)} (source: {source})",
+            "have it signed by someone who may, or change valid-before of the signer in the policy",
+        )
+
+
+def _identity_broken(
+    subject: Subject, named: _Named, person: Person, evidence: Evidence, identity: tuple[IdentityRule, ...]
+) -> Iterator[_Broken]:
+    """Each rule of `[commits] identity` that does not hold. `bytes.lower` folds ASCII only, and bytes that are no UTF-8
+    equal no address of a policy."""
+    name = person.signer.name
+    hint = f"set user.email to an address of {name} in the policy, or add the address to the signer's emails"
+    who = _WHO.get(subject.kind, "committer")
+    for rule in identity:
+        if rule in {"committer-email", "author-email"}:
+            ident = named.committer if rule == "committer-email" else named.author
+            role = who if rule == "committer-email" or subject.kind == "tag" else "author"
+            if ident is None:
+                yield ("identity-mismatch", "", f"signed by {name}, but the {subject.kind} names no {role}", hint)
+            elif ident.email.lower() not in person.emails:
+                yield ("identity-mismatch", "", f"signed by {name}, but the {role} is {_show(ident.email)}", hint)
+        elif rule == "principal" and evidence.format == "openpgp":
+            held = [email for email in evidence.emails if email.encode("utf-8", "surrogateescape").lower() in person.emails]
+            if not held:
+                yield (
+                    "identity-mismatch",
+                    "",
+                    f"no valid user id of the key {evidence.primary} is an address of {name}",
+                    f"add an address of the key's user ids to the emails of {name} in the policy",
+                )
+
+
+def _title(message: bytes) -> str:
+    """The subject line, for people: hostile text, escaped where it is shown."""
+    start = message[:TITLE_BYTES]
+    return subject_of(start.decode("utf-8", "replace"))
+
+
+def _show(email: bytes) -> str:
+    return email[:100].decode("utf-8", "backslashreplace") or "without an e-mail address"

@@ -1,0 +1,132 @@
+"""The signature formats as a table, and the one boundary between their verifiers and the rest.
+
+A format's module is imported when a policy has a key of that kind, so a policy of SSH keys never loads the OpenPGP reader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from chainverify.errors import BackendCrashed, ChainverifyError, SignatureError
+from chainverify.model.signing import Clock, Evidence, Format, KeyMaterial, SignatureOptions
+
+if TYPE_CHECKING:
+    from chainverify.signatures.openpgp import OpenPgpKeyring
+    from chainverify.signatures.ssh import SshKeyring
+
+MAX_SIGNATURE_BYTES: Final = 256 << 10
+"""The largest signature that is given to a verifier."""
+
+_FIRST_LINES: Final[dict[bytes, str]] = {
+    b"-----BEGIN PGP SIGNATURE-----": "openpgp",
+    b"-----BEGIN SSH SIGNATURE-----": "ssh",
+    b"-----BEGIN SIGNED MESSAGE-----": "x509",
+}
+_TITLES: Final[dict[str, str]] = {"openpgp": "OpenPGP", "ssh": "SSH", "x509": "X.509"}
+
+
+class Keyrings(NamedTuple):
+    """The keys of a policy by format, None where it has none of that format."""
+
+    openpgp: OpenPgpKeyring | None
+    ssh: SshKeyring | None
+
+
+def title(name: str) -> str:
+    """A format's name for people."""
+    return _TITLES.get(name, name)
+
+
+def load(openpgp_materials: Sequence[KeyMaterial], ssh_materials: Sequence[KeyMaterial]) -> Keyrings:
+    """Decode the keys of a policy, once. Raises `PolicyError`, with the place in the policy, for one that cannot be used."""
+    openpgp: OpenPgpKeyring | None = None
+    ssh: SshKeyring | None = None
+    if openpgp_materials:
+        from chainverify.signatures import openpgp as openpgp_backend
+
+        openpgp = openpgp_backend.load(openpgp_materials)
+    if ssh_materials:
+        from chainverify.signatures import ssh as ssh_backend
+
+        ssh = ssh_backend.load(ssh_materials)
+    return Keyrings(openpgp, ssh)
+
+
+def detect(signature: bytes) -> str | None:
+    """The format that the exact first line of a signature says (`openpgp`, `ssh`, `x509`), None for any other line.
+
+    A CR before the line end is not part of the line here: whether an armor may have it is the format's question.
+    """
+    return _FIRST_LINES.get(signature.partition(b"\n")[0].removesuffix(b"\r"))
+
+
+def verify(  # noqa: PLR0917 - the seam of all backends, with the formats as one more
+    payload: bytes,
+    signature: bytes,
+    keyrings: Keyrings,
+    clock: Clock,
+    options: SignatureOptions,
+    formats: Collection[Format],
+) -> Evidence:
+    """Proof that a key of the policy made `signature` over `payload`, in one of `formats`.
+
+    1. the first line names a format, 2. the policy accepts the format, 3. the policy has keys of the format,
+    4. the format's verifier proves the signature.
+
+    Raises `SignatureError` (rule `signature-format-not-allowed` for the second, `signer-unknown` for the third), other
+    errors of ours as the verifier raised them, and `BackendCrashed` in place of any foreign exception.
+    """
+    name = detect(signature)
+    if name is None:
+        line = signature.partition(b"\n")[0]
+        rule = "signature-ambiguous" if b"-----BEGIN " in signature else "signature-bad"
+        raise SignatureError(
+            f"signature starts with {repr(line[:60])[1:]}, expected the BEGIN line of an OpenPGP or SSH signature",
+            code="MALFORMED",
+            rule=rule,
+        )
+    if name not in formats:
+        raise SignatureError(
+            f"{title(name)} signatures are not accepted, expected {' or '.join(title(one) for one in formats)}",
+            code="UNSUPPORTED",
+            rule="signature-format-not-allowed",
+            hint="sign in an accepted format, or add this one to [commits] formats",
+            evidence={"format": name},
+        )
+    if len(signature) > MAX_SIGNATURE_BYTES:
+        raise SignatureError(
+            f"signature has {len(signature)} bytes, at most {MAX_SIGNATURE_BYTES} are read",
+            code="MALFORMED",
+            evidence={"format": name},
+        )
+    try:
+        return _prove(name, payload, signature, keyrings, clock, options)
+    except ChainverifyError:
+        raise
+    except Exception as error:
+        raise BackendCrashed(
+            f"the {title(name)} verifier failed with {type(error).__name__}: the signature was not judged",
+            hint="please report this, with the object",
+        ) from error
+
+
+def _prove(  # noqa: PLR0917
+    name: str, payload: bytes, signature: bytes, keyrings: Keyrings, clock: Clock, options: SignatureOptions
+) -> Evidence:
+    """Steps 3 and 4. A format that the table names and that has no verifier here has no keys either."""
+    if name == "ssh" and keyrings.ssh is not None:
+        from chainverify.signatures import ssh
+
+        return ssh.verify(payload, signature, keyrings.ssh, clock, options)
+    if name == "openpgp" and keyrings.openpgp is not None:
+        from chainverify.signatures import openpgp
+
+        return openpgp.verify(payload, signature, keyrings.openpgp, clock, options)
+    raise SignatureError(
+        f"no signer in the policy has an {title(name)} key",
+        code="NO_KEY",
+        rule="signer-unknown",
+        hint=f"add the key to the signer's {name} list in the policy",
+        evidence={"format": name},
+    )
