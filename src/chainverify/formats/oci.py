@@ -18,6 +18,8 @@ MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 INDEX: Final = "application/vnd.oci.image.index.v1+json"
 DOCKER_MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_INDEX: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
+EMPTY: Final = "application/vnd.oci.empty.v1+json"
+"""The type of a config that says nothing; some registries list it as the artifact type of whoever has it."""
 MANIFEST_TYPES: Final = (INDEX, MANIFEST, DOCKER_INDEX, DOCKER_MANIFEST)
 
 MAX_MANIFEST_BYTES: Final = 4 << 20

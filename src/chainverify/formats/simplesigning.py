@@ -11,6 +11,11 @@ from typing import Final, NamedTuple
 from chainverify.formats import strictjson
 from chainverify.formats.strictjson import malformed
 
+ARTIFACT: Final = "application/vnd.dev.cosign.artifact.sig.v1+json"
+"""The artifact type of a manifest of signatures that is a referrer."""
+LAYER: Final = "application/vnd.dev.cosign.simplesigning.v1+json"
+SIGNATURE: Final = "dev.cosignproject.cosign/signature"
+"""The annotation of a layer that holds the signature of its bytes."""
 TYPE: Final = "cosign container image signature"
 MAX_PAYLOAD_BYTES: Final = 1 << 20
 

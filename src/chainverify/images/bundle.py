@@ -22,7 +22,6 @@ from chainverify.images.candidates import Attempt, Question
 from chainverify.images.keys import TrustedKey
 from chainverify.model.images import Candidate, Descriptor
 
-EMPTY: Final = "application/vnd.oci.empty.v1+json"
 PREDICATE: Final = "dev.sigstore.bundle.predicateType"
 NO_NAME: Final = "a bundle signs no reference: it would verify as well for a copy of the image in another repository"
 
@@ -35,7 +34,7 @@ def attempts(asked: Question) -> Iterator[Attempt]:
         yield candidates.unavailable("referrers", error)
         return
     # Registries that ignore `artifactType` list the config's type, which is the empty one for cosign's bundles.
-    found = [entry for entry in listed if entry.artifact_type in ("", EMPTY) or bundles.is_bundle_type(entry.artifact_type)]
+    found = [entry for entry in listed if entry.artifact_type in ("", oci.EMPTY) or bundles.is_bundle_type(entry.artifact_type)]
     found.sort(key=_unlikely)
     for entry in found[: candidates.MAX_REFERRERS]:
         yield _try(asked, entry)

@@ -14,9 +14,6 @@ from chainverify.images import candidates, keys
 from chainverify.images.candidates import Attempt, Question
 from chainverify.model.images import Candidate, Descriptor, Manifest
 
-ARTIFACT: Final = "application/vnd.dev.cosign.artifact.sig.v1+json"
-LAYER: Final = "application/vnd.dev.cosign.simplesigning.v1+json"
-SIGNATURE: Final = "dev.cosignproject.cosign/signature"
 NOT_COMPARED: Final = "the signed reference was not compared (reference = \"off\")"
 
 
@@ -40,7 +37,7 @@ def attempts(asked: Question) -> Iterator[Attempt]:
     except Unavailable as error:
         yield candidates.unavailable("referrers", error)
         return
-    found = [entry for entry in listed if entry.artifact_type == ARTIFACT and entry.digest not in seen]
+    found = [entry for entry in listed if entry.artifact_type == simplesigning.ARTIFACT and entry.digest not in seen]
     for entry in found[: candidates.MAX_REFERRERS]:
         origin = f"referrer {entry.digest}"
         try:
@@ -63,9 +60,10 @@ def _signatures(asked: Question, manifest: Manifest, origin: str) -> Iterator[At
     except Malformed as error:
         yield candidates.broken(origin, error)
         return
-    layers = [layer for layer in parsed.layers if layer.media_type == LAYER]
+    layers = [layer for layer in parsed.layers if layer.media_type == simplesigning.LAYER]
     if not layers:
-        yield candidates.failed(origin, "form", f"layers of type {LAYER}", f"{len(parsed.layers)} layers of other types")
+        got = f"{len(parsed.layers)} layers of other types"
+        yield candidates.failed(origin, "form", f"layers of type {simplesigning.LAYER}", got)
     for at, layer in enumerate(layers[: candidates.MAX_SIGNATURES]):
         yield _try(asked, layer, f"{origin} layers[{at}]")
     if len(layers) > candidates.MAX_SIGNATURES:
@@ -85,9 +83,9 @@ def _try(asked: Question, layer: Descriptor, origin: str) -> Attempt:
     7. it holds the annotations that the stanza asks for.
     """
     try:
-        text = dict(layer.annotations).get(SIGNATURE)
+        text = dict(layer.annotations).get(simplesigning.SIGNATURE)
         if text is None:
-            return candidates.failed(origin, "form", f"an annotation {SIGNATURE}", "none")
+            return candidates.failed(origin, "form", f"an annotation {simplesigning.SIGNATURE}", "none")
         signature = strictjson.decode_base64(text, "signature")
         if len(signature) > keys.MAX_SIGNATURE_BYTES or not keys.well_formed(signature):
             return candidates.failed(origin, "form", "an ECDSA, RSA or Ed25519 signature", f"{len(signature)} other bytes")
