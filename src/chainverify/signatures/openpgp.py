@@ -1,0 +1,484 @@
+"""OpenPGP signatures of git objects: a keyring from the policy's certificates, and their verification in process.
+
+Only certificates of the policy count: no key is fetched, no GnuPG home is read. All work that does not depend on a
+signature is done by `load`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final, NamedTuple, NoReturn
+
+from cryptography.exceptions import InvalidSignature
+
+from chainverify.errors import Malformed, PolicyError, SignatureError
+from chainverify.formats import openpgp, openpgp_keys
+from chainverify.formats.openpgp import Signature
+from chainverify.model.signing import Clock, Evidence, KeyMaterial, SignatureOptions
+from chainverify.signatures.openpgp_certificates import Certificate, Mode, Standing, evaluate
+from chainverify.signatures.openpgp_crypto import HASHES, MD5, RIPEMD160, SHA1, Key, algorithm_name, check, decode
+
+MAX_FUTURE_SECONDS: Final = 300
+"""How far a signature's own time may lie after the clock: computers disagree a little."""
+SKEW_SECONDS: Final = 600
+"""A larger distance between committer date and signature time is noted."""
+MAX_TRIED_KEYS: Final = 64
+"""The most keys that one signature is tried with, which only matters for one that names no issuer."""
+
+_VERIFYING: Final = openpgp.RSA | {openpgp.ECDSA, openpgp.EDDSA_LEGACY, openpgp.ED25519, openpgp.ED448}
+_RULES: Final[dict[str, str]] = {
+    "EXPIRED_AT_T": "signer-expired",
+    "FUTURE": "signature-bad",
+    "REVOKED_HARD": "signer-revoked",
+    "REVOKED_SOFT_AT_T": "signer-revoked",
+    "NOT_BOUND": "signer-not-allowed",
+    "NOT_SIGNING_CAPABLE": "signer-not-allowed",
+    "INVALID_UID": "identity-mismatch",
+}
+_HINTS: Final[dict[str, str]] = {
+    "EXPIRED_AT_T": "if the key was renewed since, put its new export into the policy",
+    "NOT_BOUND": "put a complete export of the certificate into the policy: gpg --armor --export FINGERPRINT",
+    "NOT_SIGNING_CAPABLE": "sign with a key or subkey that is marked for signing",
+    "REVOKED_HARD": "sign the change again with another key",
+    "REVOKED_SOFT_AT_T": "sign with the key that replaces it",
+    "FUTURE": "check the clocks of the signer's computer and of this one",
+}
+_MODES: Final[dict[str, Mode]] = {"strict": "strict", "backfill": "backfill", "identity": "identity", "now": "strict"}
+_VERDICT_FIRST: Final = ("GOOD", "REVOKED_HARD", "REVOKED_SOFT_AT_T", "EXPIRED_AT_T", "FUTURE", "NOT_SIGNING_CAPABLE")
+
+
+class TrustedKey(NamedTuple):
+    """A key of a certificate of the policy: number `number` of `certificate`, ready to verify with."""
+
+    fingerprint: str
+    key: Key
+    certificate: Certificate
+    number: int
+
+
+class OpenPgpKeyring(NamedTuple):
+    """All OpenPGP certificates of a policy, and their keys by fingerprint (20 bytes) and key id (8 bytes).
+
+    Several entries under one fingerprint are one key that several certificates claim as theirs.
+    """
+
+    certificates: tuple[Certificate, ...]
+    by_fingerprint: Mapping[bytes, tuple[TrustedKey, ...]]
+    by_key_id: Mapping[bytes, tuple[TrustedKey, ...]]
+    keys: tuple[TrustedKey, ...]
+
+
+def load(materials: Sequence[KeyMaterial]) -> OpenPgpKeyring:
+    """The keyring of a policy; each material is a key file with certificates (armored or binary), or revocations.
+
+    A certificate that one signer names twice is merged: components and revocations of all copies count. Keys that can
+    not be used any more (DSA, short RSA, revoked) are kept, so that the verdict on their signatures can say so.
+
+    Raises `PolicyError`, with the material's place, for material that is damaged, private, or holds no usable primary
+    key, for a revocation of a certificate that is not there, and for a certificate or key that two signers claim.
+    """
+    found: dict[bytes, tuple[openpgp_keys.Certificate, KeyMaterial]] = {}
+    orphans: list[tuple[openpgp.Signature, KeyMaterial]] = []
+    for material in materials:
+        try:
+            file = openpgp_keys.parse_file(material.data)
+            orphans += [(revocation, material) for revocation in file.revocations]
+            _enter(found, file.certificates, material)
+        except Malformed as error:
+            _refuse(error, material)
+    primaries = {fingerprint: decode(raw.primary) for fingerprint, (raw, _) in found.items()}
+    certificates: list[tuple[Certificate, KeyMaterial]] = []
+    for fingerprint, (raw, material) in found.items():
+        own = [item for item, _ in orphans if _is_about(item, fingerprint)]
+        try:
+            certificates.append((evaluate(raw, material.signer, primaries, own), material))
+        except Malformed as error:
+            _refuse(error, material)
+    for revocation, material in orphans:
+        if not any(_is_about(revocation, fingerprint) for fingerprint in found):
+            raise _policy_error("revocation of an OpenPGP certificate that no signer has", material)
+    return _keyring(certificates)
+
+
+def verify(payload: bytes, signature: bytes, keyring: OpenPgpKeyring, clock: Clock, options: SignatureOptions) -> Evidence:
+    """Proof that a key of the keyring signed `payload` and was good at the time; `signature` is the armor.
+
+    The first row that applies decides:
+
+    | step | what is found | code | rule |
+    |---|---|---|---|
+    | 1 | several packets or armors, text around the armor | MALFORMED | signature-ambiguous |
+    | 1 | other damage, unknown critical subpackets | MALFORMED | signature-bad |
+    | 1 | version 2, 3, 5 or 6; not a signature over bytes | UNSUPPORTED | algorithm-forbidden |
+    | 2 | DSA, ElGamal, an unknown algorithm or hash | UNSUPPORTED | algorithm-forbidden |
+    | 2 | MD5, RIPEMD-160; SHA-1 made at or after `options.sha1_before` | WEAK_HASH | algorithm-forbidden |
+    | 3 | no key of the keyring has the fingerprint, or else the key id | NO_KEY | signer-unknown |
+    | 4 | the key, or its primary, is too weak or of a kind that does not sign | WEAK_KEY | algorithm-forbidden |
+    | 4 | a hash shorter than the elliptic curve asks for | WEAK_HASH | algorithm-forbidden |
+    | 5 | the signature does not fit payload and key, **whatever the state of the key** | BAD | signature-bad |
+    | 6 | made over 300 s after the clock, or before the key | FUTURE | signature-bad |
+    | 7 | at T, by `openpgp_certificates.Certificate.standing`: REVOKED_HARD, NOT_BOUND, FUTURE, REVOKED_SOFT_AT_T,
+          NOT_SIGNING_CAPABLE, EXPIRED_AT_T | that | signer-revoked, signer-not-allowed, signature-bad, signer-expired |
+    | 8 | the signature's own expiration has passed (a note in mode `identity`) | EXPIRED_AT_T | signer-expired |
+    | 9 | a signed user id that is none of the valid ones at T (a note in mode `identity`) | INVALID_UID | identity-mismatch |
+    | 10 | good at T, the key expired by now | evidence code GOOD_EXPIRED_NOW | |
+    | 11 | good | evidence code GOOD | |
+
+    T is the arrival where the caller has one, else the signature's creation time; `clock.now` where
+    `options.key_validity` is `now`. A claimed time is the key holder's word: what passes on it alone is for the caller's
+    rules to weigh. SHA-1 is judged by the claimed time in any case: an attack on the hash, other than on the key, cannot
+    choose when the key's holder signed. A signature's own expiration is judged by the latest clock: it is the signer's
+    explicit wish about verifiers, not a property of the key.
+
+    Wrong digest prefixes, leading zeros in numbers and a missing fingerprint are noted, not failures.
+
+    Raises `SignatureError` with a code of the table; its evidence holds `fingerprint` once known.
+    """
+    try:
+        parsed = openpgp.parse_detached(signature)
+    except openpgp.UnsupportedVersion as error:
+        raise _unsupported(error.message, {"format": "openpgp"}, error.hint) from error
+    except Malformed as error:
+        raise SignatureError(
+            error.message, code="MALFORMED", rule=error.rule, hint=error.hint, evidence={"format": "openpgp"}
+        ) from error
+    hashing = HASHES.get(parsed.hash_algorithm)
+    if (
+        hashing is None
+        or parsed.kind != openpgp.BINARY
+        or parsed.algorithm not in _VERIFYING
+        or parsed.hash_algorithm in (SHA1, MD5)
+    ):
+        _check_algorithms(parsed, options)
+    # `_check_algorithms` raised where it is None; the type checker cannot know
+    hashing = hashing or HASHES[parsed.hash_algorithm]
+
+    candidates = _candidates(parsed, keyring)
+    state = hashing.new(payload, usedforsecurity=False)
+    state.update(parsed.hashed)
+    signed: bytes = state.digest()
+    trusted = candidates[0]
+    if len(candidates) == 1 and trusted.key.key is not None and hashing.size >= trusted.key.min_digest:
+        try:
+            check(trusted.key, parsed, signed)
+        except InvalidSignature as error:
+            raise _bad(trusted) from error
+    else:
+        candidates = _verified(candidates, parsed, signed, hashing.size)
+    if trusted.certificate.keys[0].key.key is None or len(candidates) > 1:
+        candidates = _with_strong_primary(candidates)
+
+    believed = _believed_time(parsed, clock, options)
+    time, source = believed
+    trusted, standing = _standing(candidates, time, options)
+    notes = _accept(trusted, standing, parsed, believed, clock, lenient=options.key_validity == "identity")
+    if signed[:2] != parsed.left:
+        notes += ("left16-mismatch",)
+    code = "GOOD"
+    if time != clock.now and options.key_validity != "identity":
+        today = trusted.certificate.standing(trusted.number, clock.now, _MODES[options.key_validity]).code
+        if today == "EXPIRED_AT_T":
+            code = "GOOD_EXPIRED_NOW"
+        elif today != "GOOD":
+            notes += ("key-today-" + today.lower().replace("_", "-"),)
+    return Evidence(
+        "openpgp",
+        trusted.fingerprint,
+        trusted.certificate.fingerprint,
+        trusted.certificate.signer,
+        time,
+        source,
+        f"{trusted.key.name}/{hashing.name}",
+        code,
+        notes,
+        standing.emails,
+    )
+
+
+# --- steps of load
+
+def _enter(
+    found: dict[bytes, tuple[openpgp_keys.Certificate, KeyMaterial]],
+    certificates: tuple[openpgp_keys.Certificate, ...],
+    material: KeyMaterial,
+) -> None:
+    """Add a file's certificates. Raises `Malformed`, and `PolicyError` for one that another signer has."""
+    problems: list[str] = []
+    for certificate in certificates:
+        fingerprint = certificate.primary.fingerprint
+        known = found.get(fingerprint)
+        if known is None:
+            found[fingerprint] = (certificate, material)
+        elif known[1].signer == material.signer:
+            found[fingerprint] = (openpgp_keys.merge(known[0], certificate), known[1])
+        else:
+            raise _claimed_twice(fingerprint.hex().upper(), known[1].signer, material)
+        problem = decode(certificate.primary).problem
+        if problem:
+            problems.append(f"OpenPGP key {fingerprint.hex().upper()} cannot be used: {problem}")
+    if problems and len(problems) == len(certificates):
+        raise Malformed(problems[0], rule="algorithm-forbidden", hint="make a new key: gpg --quick-generate-key NAME ed25519")
+
+
+def _keyring(certificates: Sequence[tuple[Certificate, KeyMaterial]]) -> OpenPgpKeyring:
+    """The indexes. Raises `PolicyError` for a key that certificates of two signers rightly claim."""
+    by_fingerprint: dict[bytes, list[TrustedKey]] = {}
+    by_key_id: dict[bytes, list[TrustedKey]] = {}
+    keys: list[TrustedKey] = []
+    owners: dict[str, str] = {}
+    for certificate, material in certificates:
+        for number, component in enumerate(certificate.keys):
+            packed = component.packet.fingerprint
+            trusted = TrustedKey(packed.hex().upper(), component.key, certificate, number)
+            if component.proven and owners.setdefault(trusted.fingerprint, certificate.signer) != certificate.signer:
+                raise _claimed_twice(trusted.fingerprint, owners[trusted.fingerprint], material)
+            keys.append(trusted)
+            by_fingerprint.setdefault(packed, []).append(trusted)
+            by_key_id.setdefault(packed[-8:], []).append(trusted)
+    return OpenPgpKeyring(
+        tuple(certificate for certificate, _ in certificates),
+        MappingProxyType({name: tuple(entries) for name, entries in by_fingerprint.items()}),
+        MappingProxyType({name: tuple(entries) for name, entries in by_key_id.items()}),
+        tuple(keys),
+    )
+
+
+def _is_about(revocation: Signature, fingerprint: bytes) -> bool:
+    """Whether a lone revocation may be one of this certificate, by the issuer it names."""
+    return revocation.fingerprint in (None, fingerprint) and revocation.key_id in (None, fingerprint[-8:])
+
+
+def _claimed_twice(fingerprint: str, owner: str, material: KeyMaterial) -> PolicyError:
+    return PolicyError(
+        f"OpenPGP key {fingerprint} is given to {owner!r} and to {material.signer!r}",
+        key=material.key,
+        source=material.source,
+        line=material.line,
+        hint="a key belongs to one person: remove it from the other",
+    )
+
+
+def _policy_error(message: str, material: KeyMaterial, hint: str = "") -> PolicyError:
+    return PolicyError(message, key=material.key, source=material.source, line=material.line, hint=hint)
+
+
+def _refuse(error: Malformed, material: KeyMaterial) -> NoReturn:
+    raise _policy_error(error.message, material, error.hint) from error
+
+
+# --- steps of verify
+
+def _check_algorithms(parsed: Signature, options: SignatureOptions) -> None:
+    """Steps 1 (its last row) and 2. Raises `SignatureError`."""
+    evidence: dict[str, object] = {"format": "openpgp"}
+    if parsed.fingerprint:
+        evidence["fingerprint"] = parsed.fingerprint.hex().upper()
+    if parsed.kind == openpgp.TEXT:
+        raise _unsupported("OpenPGP signature is one over text, expected one over bytes", evidence)
+    if parsed.kind != openpgp.BINARY:
+        raise _unsupported(f"OpenPGP signature has type 0x{parsed.kind:02x}, expected 0x00", evidence)
+    if parsed.algorithm not in _VERIFYING:
+        name = algorithm_name(parsed.algorithm)
+        raise _unsupported(f"OpenPGP signature uses the algorithm {name}, expected RSA, ECDSA or EdDSA", evidence)
+    if parsed.hash_algorithm == SHA1 and options.sha1_before is not None and parsed.created < options.sha1_before:
+        return
+    if parsed.hash_algorithm in (MD5, SHA1, RIPEMD160):
+        name = {MD5: "MD5", SHA1: "SHA-1"}.get(parsed.hash_algorithm, "RIPEMD-160")
+        raise SignatureError(
+            f"OpenPGP signature uses the hash {name}, expected SHA-256 or better",
+            code="WEAK_HASH",
+            rule="algorithm-forbidden",
+            hint="remove digest-algo and personal-digest-preferences from gpg.conf",
+            evidence=evidence,
+        )
+    if parsed.hash_algorithm not in HASHES:
+        raise _unsupported(f"OpenPGP signature uses the unknown hash {parsed.hash_algorithm}", evidence)
+
+
+def _candidates(parsed: Signature, keyring: OpenPgpKeyring) -> tuple[TrustedKey, ...]:
+    """Step 3: the keys that the signature may be by. Raises `SignatureError`."""
+    if parsed.fingerprint is not None:
+        found = keyring.by_fingerprint.get(parsed.fingerprint, ())
+        named = parsed.fingerprint.hex().upper()
+    elif parsed.key_id is not None:
+        found = keyring.by_key_id.get(parsed.key_id, ())
+        named = parsed.key_id.hex().upper()
+    else:
+        kinds = (1, 3) if parsed.algorithm in openpgp.RSA else (parsed.algorithm,)
+        found = tuple(item for item in keyring.keys if item.key.algorithm in kinds)
+        named = "that is not named"
+        if len(found) > MAX_TRIED_KEYS:
+            found = ()
+    if not found:
+        raise SignatureError(
+            f"OpenPGP key {named} is not a key of any signer in the policy",
+            code="NO_KEY",
+            rule="signer-unknown",
+            hint="if it should be, add its certificate to the signer's openpgp list in the policy",
+            evidence={"format": "openpgp"} if not (parsed.fingerprint or parsed.key_id)
+            else {"format": "openpgp", "fingerprint": named},
+        )
+    return found
+
+
+def _verified(
+    candidates: tuple[TrustedKey, ...], parsed: Signature, signed: bytes, digest_size: int
+) -> tuple[TrustedKey, ...]:
+    """Steps 4 and 5 for several candidates or unusable ones: those of the one key that made the signature."""
+    usable = [item for item in candidates if item.key.key is not None]
+    if not usable:
+        raise _weak_key(candidates[0], candidates[0].key)
+    strong = [item for item in usable if digest_size >= item.key.min_digest]
+    if not strong:
+        raise SignatureError(
+            f"OpenPGP signature by {usable[0].fingerprint} has a digest of {digest_size} bytes, "
+            f"expected at least {usable[0].key.min_digest} for a key {usable[0].key.name}",
+            code="WEAK_HASH",
+            rule="algorithm-forbidden",
+            evidence=_evidence(usable[0]),
+        )
+    good: dict[str, bool] = {}
+    for item in strong:
+        if item.fingerprint not in good:
+            try:
+                check(item.key, parsed, signed)
+                good[item.fingerprint] = True
+            except InvalidSignature:
+                good[item.fingerprint] = False
+    makers = [name for name, made in good.items() if made]
+    if not makers:
+        raise _bad(strong[0])
+    if len(makers) > 1:
+        raise SignatureError(
+            f"OpenPGP signature fits several keys: {', '.join(makers)}", code="MALFORMED", rule="signature-ambiguous",
+            evidence={"format": "openpgp"},
+        )
+    return tuple(item for item in strong if item.fingerprint == makers[0])
+
+
+def _with_strong_primary(candidates: tuple[TrustedKey, ...]) -> tuple[TrustedKey, ...]:
+    """Step 4 for primary keys: whatever else a certificate says rests on its primary key's signatures."""
+    strong = tuple(item for item in candidates if item.certificate.keys[0].key.key is not None)
+    if not strong:
+        raise _weak_key(candidates[0], candidates[0].certificate.keys[0].key)
+    return strong
+
+
+def _believed_time(parsed: Signature, clock: Clock, options: SignatureOptions) -> tuple[int, str]:
+    """T and its source."""
+    if options.key_validity == "now":
+        return clock.now, "now"
+    if clock.arrival is not None:
+        return clock.arrival, "arrival"
+    return parsed.created, "signature"
+
+
+def _standing(
+    candidates: tuple[TrustedKey, ...], time: int, options: SignatureOptions
+) -> tuple[TrustedKey, Standing]:
+    """The key and its standing; of several certificates that claim it, one that may, and the worst said of it by those.
+
+    A certificate that a key never agreed to be in says nothing about it.
+    """
+    mode = _MODES[options.key_validity]
+    if len(candidates) == 1:
+        trusted = candidates[0]
+        return trusted, trusted.certificate.standing(trusted.number, time, mode)
+    rightful = [item for item in candidates if item.certificate.keys[item.number].proven] or list(candidates)
+    found = [(item, item.certificate.standing(item.number, time, mode)) for item in rightful]
+    for item, standing in found:
+        if standing.code == "REVOKED_HARD":
+            return item, standing
+    order = {code: rank for rank, code in enumerate(_VERDICT_FIRST)}
+    return min(found, key=lambda pair: order.get(pair[1].code, len(order)))
+
+
+def _accept(
+    trusted: TrustedKey,
+    standing: Standing,
+    parsed: Signature,
+    believed: tuple[int, str],
+    clock: Clock,
+    *,
+    lenient: bool,
+) -> tuple[str, ...]:
+    """Steps 6 to 9: the notes of a signature that may pass. Raises `SignatureError`."""
+    created = parsed.created
+    time, source = believed
+    latest = clock.now if clock.arrival is None else min(clock.now, clock.arrival)
+    if created > latest + MAX_FUTURE_SECONDS:
+        raise _refused(trusted, "FUTURE", f"it was made at {created}, {created - latest} seconds after the clock")
+    made = trusted.certificate.keys[trusted.number].packet.created
+    if created < made:
+        raise _refused(trusted, "FUTURE", f"it was made at {created}, before the key, which was made at {made}")
+    if standing.code != "GOOD":
+        raise _refused(trusted, standing.code, f"{standing.message} (judged at {time}, {_TIMES[source]})")
+    notes = parsed.notes + trusted.key.notes + standing.notes
+    if parsed.expires and created + parsed.expires <= max(clock.now, time):
+        if not lenient:
+            raise _refused(trusted, "EXPIRED_AT_T", f"the signature itself expired at {created + parsed.expires}")
+        notes += ("signature-expired",)
+    if parsed.signer_user_id is not None and not _names(parsed.signer_user_id, standing):
+        if not lenient:
+            shown = parsed.signer_user_id[:80].decode("utf-8", "backslashreplace")
+            raise _refused(trusted, "INVALID_UID", f"it says it is by {shown!r}, which was no valid user id of the key")
+        notes += ("signer-user-id-unknown",)
+    if parsed.hash_algorithm == SHA1:
+        notes += ("sha1",)
+    if abs(clock.claimed - created) > SKEW_SECONDS:
+        notes += ("skew",)
+    return notes
+
+
+_TIMES: Final = {"signature": "the signature's own time", "arrival": "its arrival", "now": "the present"}
+
+
+def _names(signer: bytes, standing: Standing) -> bool:
+    """Whether a Signer's User ID is a valid user id, or the address of one."""
+    if signer in standing.user_ids:
+        return True
+    address = openpgp_keys.email(signer)
+    return address is not None and address.lower() in {known.lower() for known in standing.emails}
+
+
+def _refused(trusted: TrustedKey, code: str, why: str) -> SignatureError:
+    return SignatureError(
+        f"OpenPGP signature by {trusted.fingerprint} is good but does not count: {why}",
+        code=code,
+        rule=_RULES[code],
+        hint=_HINTS.get(code, ""),
+        evidence=_evidence(trusted),
+    )
+
+
+def _evidence(trusted: TrustedKey) -> dict[str, object]:
+    return {
+        "format": "openpgp",
+        "fingerprint": trusted.fingerprint,
+        "primary": trusted.certificate.fingerprint,
+        "signer": trusted.certificate.signer,
+    }
+
+
+def _bad(trusted: TrustedKey) -> SignatureError:
+    return SignatureError(
+        f"OpenPGP signature by {trusted.fingerprint} does not fit the signed bytes",
+        code="BAD",
+        rule="signature-bad",
+        evidence=_evidence(trusted),
+    )
+
+
+def _weak_key(trusted: TrustedKey, key: Key) -> SignatureError:
+    return SignatureError(
+        f"OpenPGP key {trusted.fingerprint} cannot be used: {key.problem}",
+        code="WEAK_KEY",
+        rule="algorithm-forbidden",
+        hint="make a new key: gpg --quick-generate-key NAME ed25519",
+        evidence=_evidence(trusted),
+    )
+
+
+def _unsupported(message: str, evidence: dict[str, object], hint: str = "") -> SignatureError:
+    return SignatureError(message, code="UNSUPPORTED", rule="algorithm-forbidden", hint=hint, evidence=evidence)
