@@ -14,7 +14,7 @@ import pytest
 SOURCE = Path(__file__).parent.parent / "src"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "model"),
+    ("_version", "errors", "model"),
     ("formats", "output"),
     ("policy",),
     ("rules", "manifests", "transparency"),
@@ -96,7 +96,7 @@ def violations(name: str, source: str, *, package: bool = False) -> list[str]:
                     found.append(f"{name}:{line}: {own}.{parts[2]} imports its sibling {sibling}")
         elif top in HOMES and own not in HOMES[top]:
             found.append(f"{name}:{line}: imports {top}, whose home is {', '.join(sorted(HOMES[top]))}")
-    if own in ("model", "errors"):
+    if own in ("_version", "model", "errors"):
         for line, target in imported(source, name, package=package):
             if target.split(".")[0] not in {"chainverify", "__future__", "typing", "collections"}:
                 found.append(f"{name}:{line}: {own} imports {target}, but holds values only")
@@ -133,6 +133,7 @@ def test_every_part_has_a_layer() -> None:
         ("chainverify.signatures.ssh", "from chainverify.signatures import openpgp", "imports its sibling openpgp"),
         ("chainverify.manifests.a", "from .b import x", "imports its sibling b"),
         ("chainverify.model.x", "import json", "holds values only"),
+        ("chainverify._version", "import importlib.metadata", "holds values only"),
         ("chainverify.rules.x", "assert 1", "assert is stripped"),
         ("chainverify.jobs.x", "from chainverify import verify_commits", "the public API, from inside"),
     ],

@@ -248,6 +248,27 @@ class Pattern:
             current = following
         return False
 
+    def can_match(self) -> bool:
+        """Whether there is any one-line text in which the pattern matches: `a^b` and `$x` have none."""
+        # a state, whether nothing was read before it, and whether nothing may be read after it
+        stack = [(0, True, False), (0, False, False)]
+        seen: set[tuple[int, bool, bool]] = set()
+        while stack:
+            state, first, ended = here = stack.pop()
+            if here in seen:
+                continue
+            seen.add(here)
+            kind, ranges, target, other = self._program[state]
+            if kind == _MATCH:
+                return True
+            if kind == _SPLIT:
+                stack += [(target, first, ended), (other, first, ended)]
+            elif kind == _EOL or (kind == _BOL and first):
+                stack.append((target, first, ended or kind == _EOL))
+            elif kind == _CHAR and not ended and any((low, high) != (10, 10) for low, high in ranges or ()):
+                stack.append((target, False, False))
+        return False
+
     def _close(self, states: set[int], position: int, last: int, out: set[int]) -> bool:
         """Follow empty moves from `states` into `out`; True where the match state is reached."""
         out.clear()

@@ -120,7 +120,8 @@ class Policy(NamedTuple):
 
     `source` is where it was read, for people; `digest` is `sha256:` of its bytes. `editors` (`[policy] signers`) may sign
     changes to the policy, empty: everyone who may sign the ref. `rules` overrides how a rule is enforced. `observed` are the
-    dotted paths of the tables marked `observed = true`.
+    dotted paths of the tables marked `observed = true`. `text` is the TOML itself, in which errors about key files find
+    their line (empty where it is not kept).
     """
 
     source: str
@@ -135,3 +136,4 @@ class Policy(NamedTuple):
     rules: tuple[tuple[str, Enforcement], ...] = ()
     server: ServerPolicy = ServerPolicy()
     observed: tuple[str, ...] = ()
+    text: str = ""

@@ -1,0 +1,96 @@
+"""`[policy]`, `[commits]` and `[tags]`: who may change the policy, and how the history is judged."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from chainverify.errors import PolicyError
+from chainverify.policy import paths
+from chainverify.policy.fields import (
+    Choice,
+    Field,
+    ListOf,
+    Pending,
+    Section,
+    Table,
+    Text,
+    Time,
+    into,
+)
+from chainverify.policy.model import CommitsPolicy
+
+OBJECT_ID: Final = Text(r"[0-9a-f]{40}|[0-9a-f]{64}", "a full object id: 40 or 64 hex digits in lower case")
+WHO: Final = ListOf(Text(expected='a signer\'s name or "role:NAME"'), least=1)
+"""People, by name or role. An empty list would be read as nobody by one and as anybody by another."""
+
+POLICY: Final = Section(
+    "[policy]",
+    (
+        Field("signers", WHO, "who may sign a change to the policy or its files; default: everyone who may sign the ref"),
+        Field(
+            "min-tool", Text(r"[0-9]{1,6}(\.[0-9]{1,6}){0,2}", 'a version such as "1.2"'),
+            "an older chainverify refuses this policy instead of misreading it",
+        ),
+    ),
+    lambda values: values,
+    doc="The policy itself.",
+)
+
+
+def _check_commits(value: CommitsPolicy, _: Table, path: str) -> None:
+    if "off" in value.identity and len(value.identity) > 1:
+        raise PolicyError(
+            '"off" stands beside other values, expected it alone', key=paths.join(path, "identity"),
+            hint="all values of the list must hold; take \"off\" out, or the others",
+        )
+
+
+COMMITS: Final = Section(
+    "[commits]",
+    (
+        Field(
+            "formats", ListOf(Choice(("openpgp", "ssh"), pending=("x509", "gitsign")), least=1),
+            "the signature formats that count",
+        ),
+        Field("introduction", OBJECT_ID, "history after this commit must verify; without it: all of history"),
+        Field("exceptions", ListOf(OBJECT_ID, into=frozenset), "exact commits that are excused, each reported as skip"),
+        Field(
+            "identity", ListOf(Choice(("committer-email", "author-email", "principal", "off")), least=1),
+            "what of the commit must belong to the signer; of a list all must hold",
+        ),
+        Field(
+            "key-validity", Choice(("strict", "backfill", "identity", "now")), "the time at which a key must have been valid"
+        ),
+        Field("gitsign-level", Pending((2,)), "how much of a gitsign signature must be proved"),
+        Field("merge-rule", Pending(("every-commit",)), "which commits of a merge must be signed"),
+        Field("allowed-signers", Pending(([],)), "files in OpenSSH's format, each principal a person"),
+        Field("ssh-revoked", Pending(([],)), "revoked SSH keys: KRL or list of keys"),
+        Field("ssh-require", Pending(("presence", ["presence"])), "what a security key must prove"),
+        Field("x509-roots", Pending(([],)), "CAs whose e-mail certificates count"),
+        Field("crls", Pending(([],)), "certificate revocation lists"),
+        Field("timestamp-roots", Pending(([],)), "roots of timestamp authorities"),
+        Field("trusted-root", Pending(([],)), "the trust root for gitsign"),
+        Field("sha1-before", Time(), "OpenPGP signatures made with SHA-1 before this are accepted; default: none"),
+    ),
+    into(CommitsPolicy),
+    _check_commits,
+    observable=True,
+    doc="Asks for a good signature on every commit. Absent: no signature is checked.",
+)
+
+
+def _tags(values: dict[str, Any]) -> str | None:
+    return values.get("require")
+
+
+TAGS: Final = Section(
+    "[tags]",
+    (
+        Field(
+            "require", Choice(("signed", "annotated", "off")),
+            'what every tag must be; default "signed" where [commits] is there, else "off"',
+        ),
+    ),
+    _tags,
+    doc="What is asked of tags.",
+)
