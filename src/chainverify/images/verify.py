@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from chainverify.errors import ChainverifyError, ImageError, PolicyError
+from chainverify.errors import BackendCrashed, ChainverifyError, ImageError, PolicyError
 from chainverify.images import bundle, candidates, keys, legacy
 from chainverify.images.candidates import Attempt, Content, Question, Remembered
 from chainverify.images.keys import TrustedKey
@@ -48,6 +48,20 @@ def verify(content: Content, reference: ImageReference, trust: KeyedTrust) -> Im
     candidate that came nearest), `Unavailable` where an answer is missing, `PolicyError` for keys.
     """
     trusted = load(trust)
+    try:
+        return _verify(content, reference, trusted, trust)
+    except ChainverifyError:
+        raise
+    except Exception as error:  # the one boundary: what a library leaks is no verdict
+        raise BackendCrashed(
+            f"verifying {reference.canonical} failed inside: {type(error).__name__}",
+            hint="this is a defect of chainverify: please report it",
+        ) from error
+
+
+def _verify(
+    content: Content, reference: ImageReference, trusted: tuple[TrustedKey, ...], trust: KeyedTrust
+) -> ImageEvidence:
     source = content if isinstance(content, Remembered) else Remembered(content)
     asked = Question(source, reference, source.resolve(reference), trusted, trust)
     tried: list[Attempt] = []
