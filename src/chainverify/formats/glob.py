@@ -22,24 +22,32 @@ def _tokens(pattern: str) -> list[str]:
 
 
 def matches(pattern: str, value: str) -> bool:
-    """Whether the whole of `value` matches `pattern`. `**/` also matches nothing, as in gitignore: `**/x` matches `x`."""
+    """Whether the whole of `value` matches `pattern`.
+
+    `**/` at the start or after a slash also matches nothing, as in gitignore: `**/x` matches `x`, `a/**/b` matches `a/b`.
+    """
     tokens = _tokens(pattern)
     positions = {0}
     index = 0
     while index < len(tokens):
         token = tokens[index]
         if token == "**":  # noqa: S105 - a glob token, not a secret
-            reachable = set(range(min(positions), len(value) + 1))
-            if index + 1 < len(tokens) and tokens[index + 1] == "/":
-                # "**/" : nothing, or anything that ends in a slash.
-                reachable = positions | {i for i in reachable if i > min(positions) and value[i - 1] == "/"}
+            first = min(positions)
+            reachable = set(range(first, len(value) + 1))
+            if tokens[index + 1 : index + 2] == ["/"] and (index == 0 or tokens[index - 1] == "/"):
+                # "**/" as a whole part of the path: nothing, or anything that ends in a slash.
+                reachable = positions | {i for i in reachable if i > first and value[i - 1] == "/"}
                 index += 1
             positions = reachable
         elif token == "*":  # noqa: S105 - a glob token
             grown: set[int] = set()
-            for start in positions:
+            covered = -1
+            for start in sorted(positions):
+                if start <= covered:
+                    continue
                 end = value.find("/", start)
-                grown.update(range(start, (len(value) if end < 0 else end) + 1))
+                covered = len(value) if end < 0 else end
+                grown.update(range(start, covered + 1))
             positions = grown
         else:
             positions = {i + 1 for i in positions if i < len(value) and value[i] == token}

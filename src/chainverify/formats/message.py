@@ -1,44 +1,77 @@
 """Commit messages as git reads them: the subject, the body, and what git will keep of an edited message.
 
-Sources: git's `commit.c`, `pretty.c` (`%s`), `wt-status.c` (scissors) and `strbuf.c` (`strbuf_stripspace`). Lines end at LF only;
-`str.splitlines()` would also split at VT, FF, NEL and U+2028, which git does not.
+Sources: git's `commit.c`, `pretty.c` (`%s`), `wt-status.c` (scissors), `strbuf.c` (`strbuf_stripspace`) and `ctype.c`, whose
+white space is space, tab, LF and CR only. Lines end at LF only; `str.splitlines()` would also split at VT, FF, NEL and U+2028,
+which git does not.
+
+The commit-msg hook imports this module: lines are plain tuples, because `typing` alone costs as much as the whole check.
 """
 
 from __future__ import annotations
 
-SCISSORS = " ------------------------ >8 ------------------------"
-_BLANK = " \t\n\v\f\r"
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final, TypeAlias
 
+    Line: TypeAlias = tuple[int, str]
+    """A line of a message: its number from 1 and its text without the line end."""
+
+SCISSORS: Final = " ------------------------ >8 ------------------------"
+_BLANK: Final = " \t\n\r"
 
 def subject(message: str) -> str:
-    """The subject as `git log --format=%s` prints it: the first paragraph, its lines joined by one space."""
-    lines: list[str] = []
-    for line in message.split("\n"):
-        bare = line.strip(_BLANK) if not lines else line.rstrip(_BLANK)
-        if bare:
-            lines.append(bare)
-        elif lines:
+    """The subject as `git log --format=%s` prints it: the first paragraph, its lines joined by one space.
+
+    White space before the text of a line is kept, as git keeps it.
+    """
+    return " ".join(text for _, text in subject_lines(message))
+
+
+def subject_lines(message: str) -> tuple[Line, ...]:
+    """The lines of the first paragraph, white space at their ends removed; empty for a blank message."""
+    found: list[Line] = []
+    start, number = 0, 1
+    while start <= len(message):
+        end = message.find("\n", start)
+        end = len(message) if end < 0 else end
+        text = message[start:end].rstrip(_BLANK)
+        if text:
+            found.append((number, text))
+        elif found:
             break
-    return " ".join(lines)
+        start, number = end + 1, number + 1
+    return tuple(found)
 
 
-def subject_line(message: str) -> int:
-    """The number (from 1) of the line on which the subject starts; 1 for an empty message."""
-    for number, line in enumerate(message.split("\n"), 1):
-        if line.strip(_BLANK):
-            return number
-    return 1
+def body_lines(message: str) -> tuple[Line, ...]:
+    """The lines after the first paragraph, without CR LF or LF, blank ones too."""
+    first = subject_lines(message)
+    if not first:
+        return ()
+    after = first[-1][0]
+    return tuple(
+        (number, text.removesuffix("\r")) for number, text in enumerate(message.split("\n"), 1) if number > after
+    )
 
 
-def cleanup(message: str, mode: str, comment: str = "#") -> str:
+def line_at(message: str, index: int) -> tuple[Line, int]:
+    """The line that holds the character at `index`, and that character's column from 1."""
+    start = message.rfind("\n", 0, index) + 1
+    end = message.find("\n", index)
+    text = message[start : len(message) if end < 0 else end]
+    return (message.count("\n", 0, index) + 1, text), index - start + 1
+
+
+def cleanup(message: str, mode: str, comment: str = "#", *, cut: bool = False) -> str:
     """What git stores of a message under a cleanup mode: `strip`, `whitespace`, `scissors` or `verbatim`.
 
-    `comment` is `core.commentString`. Raises nothing: an unknown mode is read as `whitespace`, the mildest that changes text.
+    `comment` is `core.commentString`; `cut` cuts at the scissors in every mode, as git does after `commit -v`. Raises nothing: an
+    unknown mode is read as `whitespace`, the mildest that changes text.
     """
+    if cut or mode == "scissors":
+        message = cut_scissors(message, comment)
     if mode == "verbatim":
         return message
-    if mode == "scissors":
-        message = cut_scissors(message, comment)
     out: list[str] = []
     blank = False
     for line in message.split("\n"):
@@ -70,9 +103,32 @@ def decode(message: bytes, encoding: str | None) -> tuple[str, str]:
     UTF-8 unless the commit's `encoding` header names another; undecodable bytes are shown as U+FFFD and reported.
     """
     name = encoding or "utf-8"
+    codec = _codec(name)
+    if codec is None:
+        return message.decode("utf-8", "replace"), f"unknown encoding {name[:40]!r}"
     try:
-        return message.decode(name), ""
+        return message.decode(codec), ""
     except UnicodeDecodeError as error:
-        return message.decode("utf-8", "replace"), f"byte {error.start} is not valid {name}"
-    except (LookupError, ValueError):
-        return message.decode("utf-8", "replace"), f"unknown encoding {name!r}"
+        return message.decode("utf-8", "replace"), f"byte {error.start} is not valid {name[:40]}"
+
+
+def _codec(name: str) -> str | None:
+    """Python's codec for an encoding that git's iconv knows under the same name, None for others.
+
+    A closed list: Python has more (`unicode_escape`, `idna`), under which a text would be judged that git never shows.
+    """
+    name = name.lower().replace("_", "-")
+    if name in ("utf-8", "utf8"):
+        return "utf-8"
+    for start, codec, numbers in (
+        ("iso-8859-", "iso8859-", (*range(1, 12), *range(13, 17))),
+        ("iso8859-", "iso8859-", (*range(1, 12), *range(13, 17))),
+        ("windows-", "cp", range(1250, 1259)),
+        ("cp", "cp", range(1250, 1259)),
+    ):
+        digits = name.removeprefix(start)
+        if name.startswith(start) and digits in map(str, numbers):
+            return codec + digits
+    if name in ("koi8-r", "koi8-u", "euc-jp", "euc-kr", "shift-jis", "iso-2022-jp", "gbk", "gb2312", "gb18030", "big5"):
+        return name
+    return {"ascii": "ascii", "us-ascii": "ascii", "latin1": "iso8859-1", "latin-1": "iso8859-1", "sjis": "shift-jis"}.get(name)

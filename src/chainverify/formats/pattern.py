@@ -13,9 +13,14 @@ It imports next to nothing: the commit-msg hook runs it on every commit.
 
 from __future__ import annotations
 
-from typing import Any
-
 from chainverify.errors import Malformed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
+
+    Node: TypeAlias = tuple[Any, ...]
+    """Syntax tree: ("char", ranges) | ("bol",) | ("eol",) | ("cat", nodes) | ("alt", nodes) | ("rep", node, min, max or None)"""
 
 PATTERN_LENGTH_MAX = 1000
 STATES_MAX = 2000
@@ -28,7 +33,8 @@ _CLASSES = {
     "s": ((9, 13), (32, 32)),
 }
 _ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "f": "\f", "v": "\v"}
-_PUNCTUATION = frozenset("\\^$.|?*+()[]{}-/ #\"'!%&,:;<=>@_`~")
+# Not here: < > ` ' which after a backslash are anchors to GNU grep and letters to others.
+_PUNCTUATION = frozenset('\\^$.|?*+()[]{}-/ #"!%&,:;=@_~')
 _TOP = 0x10FFFF
 
 Ranges = tuple[tuple[int, int], ...]
@@ -51,8 +57,6 @@ def _negate(ranges: Ranges) -> Ranges:
 
 _ANY: Ranges = _negate(((10, 10),))
 
-# Syntax tree: ("char", ranges) | ("bol",) | ("eol",) | ("cat", nodes) | ("alt", nodes) | ("rep", node, min, max or None)
-Node = tuple[Any, ...]
 
 
 class _Parser:
@@ -325,8 +329,11 @@ def _emit_alternatives(branches: list[Node], program: list[tuple[int, Ranges | N
 
 
 def _emit_repeat(child: Node, low: int, high: int | None, program: list[tuple[int, Ranges | None, int, int]]) -> None:
-    for _ in range(low):
+    for done in range(low):
+        before = len(program)
         _emit(child, program)
+        if len(program) == before and done == 0:
+            return  # nothing but the empty text, however often: `(){500}` nested would keep the compiler busy for ever
     if high is None:
         split = len(program)
         program.append((_SPLIT, None, 0, 0))
@@ -339,6 +346,8 @@ def _emit_repeat(child: Node, low: int, high: int | None, program: list[tuple[in
         splits.append(len(program))
         program.append((_SPLIT, None, 0, 0))
         _emit(child, program)
+        if len(program) == splits[-1] + 1:
+            break
     for split in splits:
         program[split] = (_SPLIT, None, split + 1, len(program))
 

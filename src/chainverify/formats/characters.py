@@ -1,0 +1,108 @@
+"""Characters that have no place in a commit message: they hide text, reorder it, or drive the terminal that shows it.
+
+Sources: Unicode's general categories, UTS #39 (confusables) and the "Trojan Source" paper (bidirectional controls). The names are
+what a finding tells people. Imported by the commit-msg hook, hence without `typing`.
+"""
+
+from __future__ import annotations
+
+_NAMED: tuple[tuple[int, int, str], ...] = (
+    (0x00, 0x08, "control character"),
+    (0x0B, 0x0C, "control character"),
+    (0x0D, 0x0D, "carriage return without a line feed"),
+    (0x0E, 0x1A, "control character"),
+    (0x1B, 0x1B, "escape character (starts a terminal sequence)"),
+    (0x1C, 0x1F, "control character"),
+    (0x7F, 0x9F, "control character"),
+    (0xAD, 0xAD, "invisible character"),
+    (0x061C, 0x061C, "bidirectional control"),
+    (0x115F, 0x1160, "invisible character"),
+    (0x180E, 0x180E, "invisible character"),
+    (0x200B, 0x200D, "zero-width character"),
+    (0x200E, 0x200F, "bidirectional control"),
+    (0x2028, 0x2029, "line or paragraph separator"),
+    (0x202A, 0x202E, "bidirectional control"),
+    (0x2060, 0x2065, "invisible character"),
+    (0x2066, 0x2069, "bidirectional control"),
+    (0x206A, 0x206F, "invisible character"),
+    (0x2800, 0x2800, "invisible character"),
+    (0x3164, 0x3164, "invisible character"),
+    (0xD800, 0xDFFF, "lone surrogate"),
+    (0xFEFF, 0xFEFF, "zero-width character"),
+    (0xFFA0, 0xFFA0, "invisible character"),
+    (0xFFF9, 0xFFFB, "invisible character"),
+    (0xE0000, 0xE007F, "invisible character"),
+)
+_FILLERS = "\u115f\u1160\u2800\u3164\uffa0"
+"""Printable by their category, drawn as nothing."""
+
+def strays(text: str) -> tuple[tuple[int, str], ...]:
+    """Every refused character of `text`, in order: its index and what it is (`U+202E bidirectional control`).
+
+    Tab, LF and CR LF pass. Zero-width joiners pass where writing needs them: inside emoji, and between letters of the
+    scripts of the Middle East and of South Asia (U+0600 to U+109F).
+    """
+    flat = text.replace("\r\n", "").replace("\n", "").replace("\t", "")
+    if flat.isprintable() and (flat.isascii() or not any(filler in flat for filler in _FILLERS)):
+        return ()
+    found: list[tuple[int, str]] = []
+    for index, character in enumerate(text):
+        if character in "\t\n" or ("\x20" <= character <= "\x7e"):
+            continue
+        if character == "\r" and text.startswith("\n", index + 1):
+            continue
+        code = ord(character)
+        name = next((name for low, high, name in _NAMED if low <= code <= high), "")
+        if name and not (code in (0x200C, 0x200D) and _joins(text, index)):
+            found.append((index, f"U+{code:04X} {name}"))
+    return tuple(found)
+
+
+def _joins(text: str, index: int) -> bool:
+    """Whether the joiner at `index` stands where a script or an emoji sequence needs one."""
+    before, after = text[index - 1 : index], text[index + 1 : index + 2]
+    if not before or not after:
+        return False
+    if 0x0600 <= ord(before) <= 0x109F and 0x0600 <= ord(after) <= 0x109F:
+        return before.isprintable() and after.isprintable()
+    emoji = (0x2190, 0x27BF), (0x2900, 0x2BFF), (0xFE0F, 0xFE0F), (0x1F000, 0x1FAFF)
+    return text[index] == "\u200d" and all(any(low <= ord(c) <= high for low, high in emoji) for c in (before, after))
+
+
+def latin(text: str) -> str:
+    """`text` with characters that only look like ASCII replaced by what they look like; the same length.
+
+    Covers look-alike letters, dashes, colons and spaces, full-width forms and decimal digits of other scripts.
+    """
+    if text.isascii():
+        return text
+    out = []
+    alike = _lookalikes()
+    for character in text:
+        code = ord(character)
+        if 0xFF01 <= code <= 0xFF5E:  # full-width forms stand in the order of ASCII
+            out.append(chr(code - 0xFEE0))
+        elif code > 0x7F and character.isdecimal():
+            out.append(str(int(character)))
+        else:
+            out.append(alike.get(code, character))
+    return "".join(out)
+
+
+def _lookalikes() -> dict[int, str]:
+    """Characters that most fonts draw as the ASCII one (UTS #39, confusables.txt), for the letters that keys are made of."""
+    alike = {
+        "A": "\u0410\u0391\u13aa", "B": "\u0412\u0392\u13f4", "C": "\u0421\u03f9\u13df", "D": "\u13a0",
+        "E": "\u0415\u0395\u13ac", "F": "\u03dc", "G": "\u13c0\u050c", "H": "\u041d\u0397\u13bb",
+        "I": "\u0406\u0399\u04c0\u2160", "J": "\u0408\u037f\u13ab", "K": "\u041a\u039a\u13e6\u212a",
+        "L": "\u13de\u216c", "M": "\u041c\u039c\u13b7\u216f", "N": "\u039d", "O": "\u041e\u039f\u0555",
+        "P": "\u0420\u03a1\u13e2", "Q": "\u051a", "R": "\u13a1\u13d2", "S": "\u0405\u054f\u13da",
+        "T": "\u0422\u03a4\u13a2", "U": "\u054d", "V": "\u0474\u13d9\u2164", "W": "\u051c\u13b3",
+        "X": "\u0425\u03a7\u2169", "Y": "\u04ae\u03a5\u0423", "Z": "\u0396\u13c3",
+        "a": "\u0430\u03b1", "c": "\u0441\u03f2", "d": "\u0501", "e": "\u0435", "h": "\u04bb",
+        "i": "\u0456\u0131\u03b9", "j": "\u0458\u03f3", "o": "\u043e\u03bf", "p": "\u0440\u03c1", "q": "\u051b",
+        "s": "\u0455", "w": "\u051d", "x": "\u0445", "y": "\u0443\u03b3",
+        "-": "\u2010\u2011\u2012\u2013\u2014\u2212\ufe58\ufe63", ":": "\u2236\ua789\u0589\u05c3\ufe55\u02d0\u0703",
+        " ": "\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000",
+    }  # fmt: skip
+    return {ord(other): character for character, others in alike.items() for other in others}
