@@ -1,0 +1,104 @@
+"""Commit messages from a file, from a history, or on their way into one, judged by `rules.messages`.
+
+Stored objects and files are judged as they are, no line is dropped as a comment; what git will make of an edited file is
+the business of `hook.commit_msg`.
+"""
+
+from __future__ import annotations
+
+from chainverify.formats import message as text_of
+from chainverify.rules import messages as rules
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from chainverify.git.objects import RawObject
+    from chainverify.git.repository import Repository
+    from chainverify.model.gitobject import Commit
+    from chainverify.model.report import Finding, Status
+    from chainverify.rules.messages import Rules
+
+
+def judge_file(data: bytes, policy: Rules, *, path: str = "COMMIT_EDITMSG", encoding: str | None = None) -> list[Finding]:
+    """The findings about the message in `data`; `path` is the subject's id and where the findings point to."""
+    from chainverify.model.report import Subject
+
+    text, problem = text_of.decode(data, encoding)
+    facts = rules.MessageFacts(encoding=problem, path=path)
+    return rules.judge(text, facts, policy, Subject("message", path))
+
+
+def judge_commits(
+    commits: Iterable[Commit], policy: Rules, proved: Callable[[Commit, str, str], bool] | None = None
+) -> Iterator[Finding]:
+    """The findings about the messages of `commits`, one after the other.
+
+    `proved(commit, oid, subject)` says whether `oid` is an ancestor of the commit and has that subject; without it no revert is
+    exempt. It is asked only about messages that break a rule and claim to be a revert.
+    """
+    from chainverify.model.report import FAIL, Subject
+
+    for commit in commits:
+        text, problem = text_of.decode(commit.message, commit.encoding)
+        facts = rules.MessageFacts(len(commit.parents), encoding=problem, path=f"commit:{commit.oid}")
+        subject = Subject("message", commit.oid, text_of.subject(text)[:200])
+        found = rules.judge(text, facts, policy, subject)
+        if proved is not None and policy.reverts == "skip" and any(each.status == FAIL for each in found):
+            claim = rules.claimed_revert(text)
+            if claim is not None and proved(commit, *claim):
+                facts.revert = True
+                found = rules.judge(text, facts, policy, subject)
+        yield from found
+
+
+def check_messages(repo: Repository, oids: Iterable[str], policy: Rules) -> tuple[list[Finding], dict[str, int]]:
+    """The findings about the messages of the commits `oids`, in their order, and `{"messages": how many were looked at}`.
+
+    A commit that cannot be read is one finding with status unknown, one that is not strictly a commit a failure; reading goes on.
+    """
+    from chainverify.errors import ChainverifyError
+    from chainverify.formats.objects import parse_commit
+    from chainverify.git.objects import ObjectReader
+    from chainverify.model.report import FAIL, UNKNOWN, Finding, Subject
+
+    found: list[Finding] = []
+    count = 0
+    with ObjectReader(repo) as reader, ObjectReader(repo) as others:
+
+        def proved(commit: Commit, oid: str, subject: str) -> bool:
+            return reverts(repo, others.read, commit.oid, oid, subject)
+
+        names = tuple(oids)
+        for name, answer in zip(names, reader.stream(names), strict=True):
+            count += 1
+            try:
+                if isinstance(answer, ChainverifyError):
+                    raise answer
+                commit = parse_commit(answer.oid, answer.data, repo.algorithm)
+            except ChainverifyError as error:
+                status: Status = FAIL if error.status == FAIL else UNKNOWN
+                found.append(Finding(error.rule, status, Subject("message", name), error.message, error.hint))
+                continue
+            found.extend(judge_commits((commit,), policy, proved))
+    return found, {"messages": count}
+
+
+def reverts(repo: Repository, read: Callable[[str], RawObject], commit: str, oid: str, subject: str) -> bool:
+    """Whether `oid` is a commit before `commit` in the history and has exactly this subject.
+
+    What cannot be read proves nothing.
+    """
+    from chainverify.errors import ChainverifyError
+    from chainverify.formats.objects import parse_commit
+
+    try:
+        raw = read(oid)
+        if raw.kind != "commit" or raw.oid != oid or oid == commit:
+            return False
+        earlier = parse_commit(oid, raw.data, repo.algorithm)
+        text, problem = text_of.decode(earlier.message, earlier.encoding)
+        # nothing is reachable from oid that is not reachable from the commit: it is an ancestor
+        return not problem and text_of.subject(text) == subject and not repo.run("rev-list", "--max-count=1", oid, f"^{commit}")
+    except ChainverifyError:
+        return False

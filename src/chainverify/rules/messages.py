@@ -1,0 +1,375 @@
+"""The rules about commit messages: ticket, pattern, lengths, characters, encoding.
+
+Nothing is exempt by its words: "Merge ...", "Revert ..." and "fixup! ..." are judged like any other text. What may be skipped is
+skipped by facts that the caller proved (the number of parents, a revert that is one).
+
+`judge` yields findings. The commit-msg hook calls `problems`, the same judgement as plain values, because on its path even
+the import of `typing` would cost more than everything here; for that reason this module imports nothing of it at run time.
+"""
+
+from __future__ import annotations
+
+from chainverify.formats import characters
+from chainverify.formats import message as text_of
+from chainverify.formats.pattern import compile_pattern
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final, Protocol
+
+    from chainverify.formats.pattern import Pattern
+    from chainverify.model.report import Finding, Subject
+
+    class Rules(Protocol):
+        """What is read of a `policy.model.MessagesPolicy`."""
+
+        @property
+        def tickets(self) -> tuple[str, ...]: ...
+        @property
+        def separator(self) -> str: ...
+        @property
+        def pattern(self) -> str | None: ...
+        @property
+        def subject_max(self) -> int | None: ...
+        @property
+        def body_line_max(self) -> int | None: ...
+        @property
+        def merges(self) -> str: ...
+        @property
+        def reverts(self) -> str: ...
+        @property
+        def allow_fixup(self) -> bool: ...
+
+
+SUBJECT_JUDGED_MAX: Final = 4096
+"""Characters of a subject that are matched at all; a longer one fails instead of costing time."""
+
+FIXUPS: Final = ("fixup! ", "squash! ", "amend! ")
+"""What `git rebase --autosquash` looks for, exactly so."""
+
+_DIGITS: Final = "0123456789"
+_SHOWN: Final = 60
+_compiled: dict[str, Pattern] = {}
+"""The last pattern, compiled: a history is judged under one policy."""
+
+
+class MessageFacts:
+    """What is known of a message besides its text.
+
+    `parents` is their number (2 and more: a merge), `revert` is True only where the revert was proved, `encoding` says what was
+    wrong with the bytes (empty: nothing), `path` is where findings point to.
+    """
+
+    __slots__ = ("encoding", "parents", "path", "revert")
+
+    def __init__(
+        self, parents: int = 1, *, revert: bool = False, encoding: str = "", path: str = "COMMIT_EDITMSG"
+    ) -> None:
+        self.parents = parents
+        self.revert = revert
+        self.encoding = encoding
+        self.path = path
+
+
+class Problem:
+    """A rule that does not hold: where (line and column from 1, 0 unknown), the line's text, and how wide it is wrong."""
+
+    __slots__ = ("column", "hint", "line", "message", "rule", "text", "width")
+
+    def __init__(
+        self, rule: str, message: str, hint: str, *, line: int = 0, column: int = 0, text: str | None = None, width: int = 1
+    ) -> None:
+        self.rule = rule
+        self.message = message
+        self.hint = hint
+        self.line = line
+        self.column = column
+        self.text = text
+        self.width = width
+
+
+def judge(message: str, facts: MessageFacts, policy: Rules, subject: Subject) -> list[Finding]:
+    """The findings about one message; never empty.
+
+    A merge or a proved revert that the policy skips has one finding, VERIFIED with status skip. A message under which all rules
+    hold has one, VERIFIED with status pass. Otherwise each rule that is broken has one finding that points at the first place.
+    """
+    from chainverify.model.report import FAIL, PASS, SKIP, VERIFIED, Excerpt, Finding, Location
+
+    reason = skipped(facts, policy)
+    if reason:
+        return [Finding(VERIFIED, SKIP, subject, f"not judged: {reason}")]
+    found = []
+    for each in problems(message, facts, policy):
+        excerpt = None if each.text is None else Excerpt(each.text, each.column, each.width)
+        where = Location(facts.path, each.line, each.column, excerpt)
+        found.append(Finding(each.rule, FAIL, subject, each.message, each.hint, where))
+    return found or [Finding(VERIFIED, PASS, subject, "the message follows the rules")]
+
+
+def skipped(facts: MessageFacts, policy: Rules) -> str:
+    """Why a message is not judged at all, empty where it is."""
+    if facts.parents >= 2 and policy.merges == "skip":
+        return f"a merge (a commit with {facts.parents} parents)"
+    if facts.revert and policy.reverts == "skip":
+        return "a proved revert of an earlier commit"
+    return ""
+
+
+def problems(message: str, facts: MessageFacts, policy: Rules) -> list[Problem]:
+    """Every rule that does not hold for a message, empty where all do; at most one problem for each kind of wrong."""
+    found = [*_encoding(facts), *_characters(message)]
+    lines = text_of.subject_lines(message)
+    whole = " ".join(text for _, text in lines)
+    if not whole.strip():
+        hint = f"write one, for example {_example(policy)}"
+        return [*found, Problem("message-subject", "expected a subject, got an empty message", hint, line=1, column=1)]
+    first = lines[0]
+    judged, used = without_fixups(whole)
+    if used and not policy.allow_fixup:
+        message_ = f"expected a finished commit, got {_quoted(used.rstrip())}"
+        hint = "squash it into the commit that it corrects: git rebase -i --autosquash"
+        found.append(_at(first, "message-subject", message_, hint, column=1, width=len(used.rstrip())))
+    offset = len(used)
+    if len(judged) > SUBJECT_JUDGED_MAX:
+        message_ = f"expected a subject of at most {SUBJECT_JUDGED_MAX} characters, got {len(judged)}; it was not matched"
+        hint = "put a blank line after the first line, so that the rest is the body"
+        return [*found, _at(first, "message-subject", message_, hint, column=1, width=1)]
+    found += _ticket(judged, offset, policy, first)
+    found += _pattern(judged, offset, policy, first)
+    found += _subject_length(judged, offset, len(lines), policy, first)
+    found += _body_length(message, policy)
+    return found
+
+
+def without_fixups(subject: str) -> tuple[str, str]:
+    """A subject without the `fixup! `, `squash! ` and `amend! ` before it, however many, and what was removed."""
+    at = 0
+    while subject.startswith(FIXUPS, at):
+        at = subject.index(" ", at) + 1
+    return subject[at:], subject[:at]
+
+
+def ticket_of(subject: str, policy: Rules) -> str | None:
+    """The ticket (`JIRA-12`) with which a subject starts as the policy asks, None where it does not.
+
+    After the ticket stand the separator and some text; a ticket's number is one or more ASCII digits.
+    """
+    for key in policy.tickets:
+        end = _ticket_end(subject, key)
+        if end and subject.startswith(policy.separator, end) and subject[end + len(policy.separator) :].strip():
+            return subject[:end]
+    return None
+
+
+def _ticket_end(subject: str, key: str) -> int:
+    """Where the ticket `KEY-NUMBER` at the start of a subject ends, 0 where there is none."""
+    start = len(key) + 1
+    if not subject.startswith(key + "-"):
+        return 0
+    end = start
+    while end < len(subject) and subject[end] in _DIGITS:
+        end += 1
+    return end if end > start else 0
+
+
+def _at(line: tuple[int, str], rule: str, message: str, hint: str, *, column: int, width: int) -> Problem:
+    """A problem at `column` (from 1) of a line; a place beyond the line is moved to its end."""
+    number, text = line
+    column = min(column, len(text) + 1)
+    width = max(1, min(width, len(text) + 1 - column))
+    return Problem(rule, message, hint, line=number, column=column, text=text, width=width)
+
+
+def _encoding(facts: MessageFacts) -> list[Problem]:
+    if not facts.encoding:
+        return []
+    hint = "write the message in UTF-8, or set i18n.commitEncoding to what it is written in"
+    return [Problem("message-encoding", f"expected text in its declared encoding (or UTF-8), but {facts.encoding}", hint)]
+
+
+def _characters(message: str) -> list[Problem]:
+    strays = characters.strays(message)
+    if not strays:
+        return []
+    index, name = strays[0]
+    line, column = text_of.line_at(message, index)
+    more = f" (and {len(strays) - 1} more)" if len(strays) > 1 else ""
+    hint = "remove it; it hides or reorders text, or drives the terminal of whoever reads the log"
+    message_ = f"expected text that shows what it says, got {name}{more}"
+    return [_at(line, "message-characters", message_, hint, column=column, width=1)]
+
+
+def _ticket(subject: str, offset: int, policy: Rules, first: tuple[int, str]) -> list[Problem]:
+    if not policy.tickets or ticket_of(subject, policy):
+        return []
+    found: list[Problem] = []
+    plain = characters.latin(subject)
+    if plain != subject and (ticket := ticket_of(plain, policy)):
+        end = len(ticket) + len(policy.separator)
+        at = next(index for index in range(end) if subject[index] != plain[index])
+        code = f"U+{ord(subject[at]):04X}, which only looks like {_quoted(plain[at])}"
+        message = f"expected {_quoted(plain[:end])} in ASCII, got {code}"
+        found.append(_at(first, "message-characters", message, "type the ticket again", column=offset + at + 1, width=1))
+    column, width, got = _ticket_place(subject, policy)
+    suggestion = nearest(subject, policy)
+    keys = " or ".join(f"{key}-NUMBER" for key in policy.tickets[:4]) + (" or another" if len(policy.tickets) > 4 else "")
+    message = f"expected {keys}, then {_quoted(policy.separator)} and text, got {got}"
+    hint = f"did you mean {_quoted(suggestion)}?" if suggestion else f"write, for example, {_example(policy, subject)}"
+    return [*found, _at(first, "message-ticket", message, hint, column=offset + column, width=width)]
+
+
+def _ticket_place(subject: str, policy: Rules) -> tuple[int, int, str]:
+    """Where a subject leaves the form `KEY-NUMBER SEPARATOR TEXT`: column, width, and what stands there."""
+    for key in policy.tickets:
+        if not subject.startswith(key + "-"):
+            continue
+        end = _ticket_end(subject, key)
+        if not end:
+            end = len(key) + 1
+            return end + 1, 1, f"{_quoted(subject[end])} instead of a number" if subject[end:] else "no number"
+        rest, separator = subject[end:], policy.separator
+        if rest.startswith(separator) or rest == separator.rstrip():
+            return end + 1, max(1, len(rest)), "no text after the ticket"
+        wrong = next((i for i, c in enumerate(separator) if rest[i : i + 1] != c), 0)
+        got = f"{_quoted(rest[: len(separator) + 1])} after the ticket" if rest else "nothing after the ticket"
+        return end + 1 + wrong, max(1, len(separator) - wrong), got
+    stripped = subject.lstrip()
+    return len(subject) - len(stripped) + 1, max(1, len(stripped.partition(" ")[0])), _quoted(subject)
+
+
+def _pattern(subject: str, offset: int, policy: Rules, first: tuple[int, str]) -> list[Problem]:
+    if policy.pattern is None or _matches(policy.pattern, subject):
+        return []
+    suggestion = nearest(subject, policy)
+    hint = f"did you mean {_quoted(suggestion)}?" if suggestion else "change the subject so that the pattern is found in it"
+    message = f"expected a subject that matches {_quoted(policy.pattern)}, got {_quoted(subject)}"
+    return [_at(first, "message-pattern", message, hint, column=offset + 1, width=len(subject))]
+
+
+def _matches(pattern: str, subject: str) -> bool:
+    found = _compiled.get(pattern)
+    if found is None:
+        _compiled.clear()
+        found = _compiled[pattern] = compile_pattern(pattern)
+    return found.search(subject)
+
+
+def _subject_length(subject: str, offset: int, lines: int, policy: Rules, first: tuple[int, str]) -> list[Problem]:
+    limit = policy.subject_max
+    if limit is None or len(subject) <= limit:
+        return []
+    message = f"expected a subject of at most {limit} characters, got {len(subject)}"
+    if lines > 1:
+        message += f" in {lines} lines, which git joins because no blank line follows the first"
+        hint = "put a blank line after the subject"
+        return [_at(first, "message-subject", message, hint, column=1, width=len(first[1]))]
+    hint = "say the rest in the body, after a blank line"
+    return [_at(first, "message-subject", message, hint, column=offset + limit + 1, width=len(subject) - limit)]
+
+
+def _body_length(message: str, policy: Rules) -> list[Problem]:
+    limit = policy.body_line_max
+    if limit is None:
+        return []
+    long = [line for line in text_of.body_lines(message) if len(line[1]) > limit]
+    if not long:
+        return []
+    width = len(long[0][1])
+    more = f" (and {len(long) - 1} more such lines)" if len(long) > 1 else ""
+    text = f"expected lines of at most {limit} characters, got {width}{more}"
+    return [_at(long[0], "message-body", text, "break the line", column=limit + 1, width=width - limit)]
+
+
+def nearest(subject: str, policy: Rules) -> str:
+    """The form of `subject` that the policy would accept, empty where none is near.
+
+    Found are tickets in the wrong case, bracketed, with another separator, with blanks or nothing between key and number,
+    with one letter of the key wrong, and tickets that stand elsewhere in the subject. What is returned passes. Under a policy
+    that has only a pattern, the keys are taken from parts of it that look like `JIRA-[0-9]+`.
+    """
+    import re  # only for a message that is refused; the good path does not pay for it
+
+    keys = policy.tickets or tuple(re.findall(r"([A-Z][A-Z0-9_]+)-(?:\[0-9\]|\\d)", policy.pattern or ""))
+    plain = characters.latin(subject).strip()
+    start = (
+        r"[\[({<#\s]{0,4}([A-Za-z][A-Za-z0-9_]{0,40}?)[\s_#-]{0,3}"
+        r"([0-9]{1,12})(?![0-9A-Za-z])[\])}>]{0,2}[\s:;,.|/-]{0,8}"
+    )
+    candidates: list[tuple[str, str, str]] = []
+    if match := re.match(start, plain):
+        candidates.append((match[1], match[2], plain[match.end() :]))
+    inside = r"[\[(<#]?\b([A-Za-z][A-Za-z0-9_]{0,40})-([0-9]{1,12})\b[\])>]?:?"
+    for number, match in enumerate(re.finditer(inside, plain)):
+        if number == 8:
+            break
+        text = f"{plain[: match.start()].rstrip(' :;,#-')} {plain[match.end() :].lstrip(' :;,-')}".strip()
+        candidates.append((match[1], match[2], text))
+    for key, digits, text in candidates:
+        for meant in sorted(keys, key=lambda name: name.casefold() != key.casefold()):
+            if not _alike(key.casefold(), meant.casefold()):
+                continue
+            again = f"{meant}-{digits}"
+            words = text.split()
+            while words and words[0].rstrip(":;,.") == again:
+                del words[0]
+            form = again + policy.separator + " ".join(words)
+            if _good(form, policy):
+                return form
+    return ""
+
+
+def _good(subject: str, policy: Rules) -> bool:
+    if (policy.tickets and not ticket_of(subject, policy)) or characters.strays(subject):
+        return False
+    return policy.pattern is None or _matches(policy.pattern, subject)
+
+
+def _alike(one: str, other: str) -> bool:
+    """Equal, or one letter apart: replaced, added, left out, or two neighbours swapped (keys of three letters and more)."""
+    if one == other:
+        return True
+    if len(other) < 3 or abs(len(one) - len(other)) > 1:
+        return False
+    at = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    swapped = one[at : at + 2] == other[at : at + 2][::-1] and one[at + 2 :] == other[at + 2 :]
+    return swapped or one[at + 1 :] == other[at + 1 :] or one[at + 1 :] == other[at:] or one[at:] == other[at + 1 :]
+
+
+def _example(policy: Rules, subject: str = "") -> str:
+    """A subject that the ticket rule accepts, made of the words of `subject` where it has some of its own."""
+    text = " ".join(characters.latin(subject).split())
+    ticket = f"{policy.tickets[0]}-123" if policy.tickets else ""
+    for key in policy.tickets:
+        if text.startswith(key + "-"):
+            end = _ticket_end(text, key)
+            ticket = text[:end] or f"{key}-123"
+            text = text[end or len(key) + 1 :].lstrip(" :-")
+    text = text or "say what changes"
+    return _quoted(f"{ticket}{policy.separator}{text}" if ticket else text)
+
+
+def _quoted(text: str) -> str:
+    return f'"{text[:_SHOWN]}..."' if len(text) > _SHOWN else f'"{text}"'
+
+
+def claimed_revert(message: str) -> tuple[str, str] | None:
+    """Which commit a message says it reverts, and the subject that commit must then have; None where it says neither.
+
+    The forms are git's own: `Revert "S"` (or, of a revert, `Reapply "S"`), and one line `This reverts commit ID.`; of a merge
+    `This reverts commit ID, reversing`. This is a claim: whoever exempts the message must prove it in the history.
+    """
+    subject = text_of.subject(message)
+    if subject.startswith('Revert "') and subject.endswith('"') and len(subject) > 9:
+        meant = subject[8:-1]
+    elif subject.startswith('Reapply "') and subject.endswith('"') and len(subject) > 10:
+        meant = f'Revert "{subject[9:-1]}"'
+    else:
+        return None
+    start = "This reverts commit "
+    named = [text[len(start) :] for _, text in text_of.body_lines(message) if text.startswith(start)]
+    if len(named) != 1:
+        return None
+    oid = named[0].removesuffix(", reversing").removesuffix(".")
+    whole = len(oid) in (40, 64) and not oid.strip("0123456789abcdef")
+    return (oid, meant) if whole and named[0] in (oid + ".", oid + ", reversing") else None
