@@ -1,0 +1,247 @@
+"""The commit-msg hook: judges what git is about to store, before it is stored.
+
+Feedback for the developer, not the gate: git does not call it for cherry-picks, reverts and most of a rebase, and `-n` skips it.
+It is called on every commit, so on the good path it imports a handful of small modules (tests/test_start_up.py holds the list),
+reads one policy from a cache, and runs git once, for its configuration, while it does so.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from chainverify import __version__
+from chainverify.hook import cleanup
+from chainverify.policy import cache
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+    from chainverify.rules.messages import Problem
+
+POLICY: Final = ".chainverify/policy.toml"
+POLICY_BYTES_MAX: Final = 1 << 20
+MESSAGE_BYTES_MAX: Final = 64 << 20
+"""A message file holds the whole diff after `git commit -v`."""
+GIT_BYTES_MAX: Final = 64 << 20
+
+GOOD: Final = 0
+REFUSED: Final = 1
+WRONG: Final = 2
+UNDECIDED: Final = 3
+
+
+def main(arguments: list[str]) -> int:
+    """Judge the message in the file `arguments[0]`; 0 good, 1 refused, 2 broken policy or call, 3 not decided."""
+    if len(arguments) != 1:
+        return _stop(WRONG, f"commit-msg: expected one argument, the file with the message, got {len(arguments)}")
+    try:
+        raw = _read(arguments[0], MESSAGE_BYTES_MAX)
+    except OSError as error:
+        return _stop(WRONG, f"cannot read the message file {arguments[0]}: {error.strerror}")
+    top, git_dir = find()
+    git = _Git(["config", "-z", "--get-regexp", cleanup.CONFIG])
+    try:
+        path, data = read_policy(top)
+    except OSError as error:
+        git.result()
+        return _stop(WRONG, f"cannot read the policy {error.filename}: {error.strerror}")
+    if data is None:
+        git.result()
+        return _stop(GOOD, f"no message was judged: there is no {POLICY} (make one with: chainverify init)")
+    entry = cache.load(git_dir, data, __version__) if git_dir else None
+    if entry is None:
+        try:
+            entry = _compile(data, path, git_dir)
+        except Exception as error:
+            git.result()
+            return _wrong_policy(error)
+    status, config = git.result()
+    if entry.messages is None:
+        return _stop(GOOD, f"no message was judged: {path} has no [messages]")
+    if status not in (0, 1):
+        return _stop(UNDECIDED, "git cannot read its configuration, so what it will store is not known; run: git config --list")
+    return _judge(raw, cleanup.parse_config(config), entry, _Place(arguments[0], git_dir))
+
+
+def find() -> tuple[str, str]:
+    """The top of the worktree and the git directory, as git told the hook or as the directories above show; "" for none."""
+    top = os.getcwd()  # noqa: PTH109 - no pathlib on the hot path
+    told = os.environ.get("GIT_DIR")
+    if told:
+        return top, told
+    while True:
+        dot = f"{top}/.git"
+        if os.path.isdir(dot):  # noqa: PTH112
+            return top, dot
+        if os.path.isfile(dot):  # noqa: PTH113
+            try:
+                line = _read(dot, 4096).decode("utf-8", "surrogateescape")
+            except OSError:
+                return top, ""
+            return top, os.path.join(top, line.removeprefix("gitdir:").strip())  # noqa: PTH118
+        above = os.path.dirname(top)  # noqa: PTH120
+        if above == top:
+            return os.getcwd(), ""  # noqa: PTH109
+        top = above
+
+
+def read_policy(top: str) -> tuple[str, bytes | None]:
+    """Name and bytes of the policy: `CHAINVERIFY_POLICY`, else the worktree's; None where the worktree has none.
+
+    Raises OSError where a policy that is named or there cannot be read; the worktree's may not be a symbolic link.
+    """
+    named = os.environ.get("CHAINVERIFY_POLICY")
+    if named:
+        return named, _read(named, POLICY_BYTES_MAX + 1)
+    try:
+        return POLICY, _read(f"{top}/{POLICY}", POLICY_BYTES_MAX + 1, os.O_NOFOLLOW)
+    except (FileNotFoundError, NotADirectoryError):
+        return POLICY, None
+
+
+class _Place:
+    """Where the message lies: its file as git named it, and the git directory ("" unknown)."""
+
+    __slots__ = ("file", "git_dir")
+
+    def __init__(self, file: str, git_dir: str) -> None:
+        self.file = file
+        self.git_dir = git_dir
+
+
+class _Git:
+    """A git that runs beside us: started at once, asked for its result later. Not `subprocess`, whose import costs 15 ms."""
+
+    __slots__ = ("_pipe", "_process")
+
+    def __init__(self, arguments: list[str]) -> None:
+        self._pipe, out = os.pipe()
+        quiet = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)
+        actions = [*quiet, (os.POSIX_SPAWN_DUP2, out, 1)]
+        environment = {**os.environ, "GIT_NO_REPLACE_OBJECTS": "1", "GIT_NO_LAZY_FETCH": "1", "GIT_OPTIONAL_LOCKS": "0"}
+        try:
+            self._process = os.posix_spawnp("git", ["git", *arguments], environment, file_actions=actions)
+        except OSError:
+            self._process = 0
+        os.close(out)
+
+    def result(self) -> tuple[int, bytes]:
+        """Exit status (255 where git could not be run) and output; call it once."""
+        chunks = []
+        size = 0
+        while (chunk := os.read(self._pipe, 1 << 16)) and size <= GIT_BYTES_MAX:
+            chunks.append(chunk)
+            size += len(chunk)
+        os.close(self._pipe)
+        if not self._process:
+            return 255, b""
+        return os.waitstatus_to_exitcode(os.waitpid(self._process, 0)[1]), b"".join(chunks)
+
+
+def _read(path: str, most: int, flags: int = 0) -> bytes:
+    """The content of a regular file of at most `most` bytes. Raises OSError, for anything else too."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | flags)
+    try:
+        found = os.fstat(descriptor)
+        if found.st_mode & 0o170000 != 0o100000:
+            raise OSError(0, "not a regular file", path)
+        if found.st_size >= most:
+            raise OSError(0, f"it has {found.st_size} bytes, fewer than {most} are read", path)
+        data = b""
+        while chunk := os.read(descriptor, max(found.st_size + 1 - len(data), 1)):
+            data += chunk
+            if len(data) >= most:
+                raise OSError(0, "it grows while it is read", path)
+        return data
+    finally:
+        os.close(descriptor)
+
+
+def _compile(data: bytes, path: str, git_dir: str) -> cache.Entry:
+    """What the policy says of messages, once the whole of it is valid; kept for the next commit. Raises as the loader does."""
+    from chainverify.policy.load import parse
+
+    policy = parse(data, path)
+    rules = tuple((rule, setting) for rule, setting in policy.rules if rule.startswith("message-"))
+    if git_dir:
+        cache.store(git_dir, data, __version__, policy.messages, rules)
+    return cache.Entry(policy.messages, dict(rules))
+
+
+def _wrong_policy(error: Exception) -> int:
+    from chainverify.errors import ChainverifyError
+
+    if not isinstance(error, ChainverifyError):
+        raise error
+    return _stop(WRONG, f"the policy is wrong, no message was judged: {error}", error.hint)
+
+
+def _judge(raw: bytes, config: list[tuple[str, str]], entry: cache.Entry, place: _Place) -> int:
+    from chainverify.formats import message
+    from chainverify.rules import messages as rules
+
+    policy = entry.messages
+    if policy is None:
+        return GOOD
+    text, encoding = message.decode(raw, dict(config).get("i18n.commitencoding"))
+    facts = rules.MessageFacts(_parents(place.git_dir), encoding=encoding, path=place.file)
+    reason = rules.skipped(facts, policy)
+    if reason:
+        return _stop(GOOD, f"the message was not judged: {reason}")
+    without_editor = os.environ.get("GIT_EDITOR") == ":"
+    command = cleanup.git_command()
+    arguments, environment = command if command else (None, {})
+    found: list[Problem] = []
+    stored = ""
+    for stored in cleanup.readings(
+        text, config, editor=not without_editor, arguments=arguments,
+        unsure=without_editor and environment.get("GIT_EDITOR") == ":",
+    ):  # fmt: skip
+        found = [each for each in rules.problems(stored, facts, policy) if entry.rules.get(each.rule) != "off"]
+        if any(entry.rules.get(each.rule) != "advise" for each in found):
+            break
+    if not found:
+        return GOOD
+    return _refuse(found, entry, text=text, stored=stored, arguments=arguments or [], place=place)
+
+
+def _parents(git_dir: str) -> int:
+    """How many parents the commit will have, as far as the git directory shows: `MERGE_HEAD` holds all but the first."""
+    try:
+        return 1 + _read(f"{git_dir}/MERGE_HEAD", 1 << 20).count(b"\n") if git_dir else 1
+    except OSError:
+        return 1
+
+
+def _refuse(
+    found: list[Problem], entry: cache.Entry, *, text: str, stored: str, arguments: list[str], place: _Place
+) -> int:
+    """Say what is wrong, unless the commit turns out to be exempt; this path may be slow."""
+    from chainverify.hook import refusal
+
+    advice = [each for each in found if entry.rules.get(each.rule) == "advise"]
+    if len(advice) == len(found):
+        sys.stderr.write(refusal.render(found, advice, text, place.file))
+        return GOOD
+    policy = entry.messages
+    reason = "" if policy is None else refusal.exempt(stored, policy, arguments, run)
+    if reason:
+        return _stop(GOOD, f"the message was not judged: {reason}")
+    sys.stderr.write(refusal.render(found, advice, text, place.file))
+    if stored.strip():
+        sys.stderr.write(refusal.recovery(text, arguments, place.file))
+    return REFUSED
+
+
+def run(*arguments: str) -> tuple[int, bytes]:
+    """Exit status and output of git with `arguments`."""
+    return _Git(list(arguments)).result()
+
+
+def _stop(status: int, text: str, hint: str = "") -> int:
+    from chainverify.output.escape import escape
+
+    sys.stderr.write(f"chainverify: {escape(text)}\n" + (f"  help: {escape(hint)}\n" if hint else ""))
+    return status

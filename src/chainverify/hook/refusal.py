@@ -1,0 +1,119 @@
+"""What a person reads when a message is refused, and the two commits that are exempt after all. Never on the good path."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from chainverify.errors import ChainverifyError
+from chainverify.formats import message as text_of
+from chainverify.formats.message import SCISSORS
+from chainverify.output.escape import escape
+from chainverify.rules.messages import claimed_revert
+
+if TYPE_CHECKING:
+    from chainverify.rules.messages import Problem, Rules
+
+EXCERPT_WIDTH = 100
+_BLANK = " \t\r\n"
+
+Run = Callable[..., tuple[int, bytes]]
+"""Runs git: arguments to exit status and output."""
+
+
+def exempt(stored: str, policy: Rules, arguments: Sequence[str], run: Run) -> str:
+    """Why a message that breaks the rules need not keep them, empty where it must.
+
+    Exempt are a merge that is amended (git's command line says so, HEAD has two parents) and a revert that is proved.
+    """
+    if policy.merges == "skip" and amends(arguments) and run("rev-parse", "-q", "--verify", "HEAD^2")[0] == 0:
+        return "a merge (it is amended)"
+    claim = claimed_revert(stored)
+    if policy.reverts == "skip" and claim is not None and _reverts(*claim, run):
+        return "a proved revert of an earlier commit"
+    return ""
+
+
+def amends(arguments: Sequence[str]) -> bool:
+    """Whether git's command line amends."""
+    return any(len(each) >= 4 and "--amend".startswith(each) for each in arguments)
+
+
+def _reverts(oid: str, subject: str, run: Run) -> bool:
+    """Whether `oid` is a commit in the history of HEAD and has this subject."""
+    status, raw = run("cat-file", "commit", oid)
+    if status or run("merge-base", "--is-ancestor", oid, "HEAD")[0]:
+        return False
+    header, _, body = raw.partition(b"\n\n")
+    encoding = next((line[9:].decode("ascii", "replace") for line in header.split(b"\n") if line.startswith(b"encoding ")), None)
+    try:
+        text, problem = text_of.decode(body, encoding)
+    except ChainverifyError:
+        return False
+    return not problem and text_of.subject(text) == subject
+
+
+def render(found: Sequence[Problem], advice: Sequence[Problem], text: str, path: str) -> str:
+    """The problems as text with a final line end; `text` is the file's content, in which lines are numbered."""
+    colour = _colour()
+    lines: list[str] = []
+    for each in found:
+        warning = each in advice
+        name = f"warning[{each.rule}]" if warning else each.rule
+        lines.append(f"{_paint(name, '1;33' if warning else '1;31', colour)}: {escape(each.message)}")
+        lines += _excerpt(each, text, path, colour)
+        if each.hint:
+            lines.append(f"  {_paint('=', '34', colour)} help: {escape(each.hint)}")
+    return "\n".join(lines) + "\n"
+
+
+def recovery(text: str, arguments: Sequence[str], path: str) -> str:
+    """How to get the message back and commit again, from any directory of the worktree."""
+    if os.path.basename(path) == "MERGE_MSG":  # noqa: PTH119 - a name, not a path to resolve
+        return "chainverify: the merge was not committed; correct the message and finish it with:\n    git commit -e\n"
+    options = " --amend" if amends(arguments) else ""
+    if any(line.endswith(SCISSORS) for line in text.split("\n")):
+        options += " -v"  # git cuts the old diff off again only if it may write a new one
+    return (
+        "chainverify: nothing was committed and the message is kept; correct it and commit, from any directory here, with:\n"
+        f'    git commit{options} -e -F "$(git rev-parse --git-path {escape(os.path.basename(path))})"\n'  # noqa: PTH119
+        "  (and the options you gave, such as -a)\n"
+    )
+
+
+def _excerpt(each: Problem, text: str, path: str, colour: bool) -> list[str]:
+    number = each.line
+    if each.text is not None:
+        # the line as git will store it; in the file comments may stand before it
+        number = next((n for n, line in enumerate(text.split("\n"), 1) if line.rstrip(_BLANK) == each.text), each.line)
+    place = f"{path}:{number}:{each.column}" if number else path
+    lines = [f"  {_paint('-->', '34', colour)} {escape(place)}"]
+    if each.text is None:
+        return lines
+    shown, column = each.text, each.column
+    if len(shown) > EXCERPT_WIDTH:
+        start = max(0, min(column - 31, len(shown) - EXCERPT_WIDTH))
+        shown, column = shown[start : start + EXCERPT_WIDTH], column - start
+    end = column - 1 + each.width
+    parts = shown[: column - 1], shown[column - 1 : end], shown[end:]
+    before, marked, after = (escape(part).replace("\t", " ") for part in parts)
+    margin = " " * len(str(number))
+    bar = _paint("|", "34", colour)
+    carets = " " * _width(before) + _paint("^" * max(1, _width(marked)), "1;31", colour)
+    source = f"{_paint(str(number), '34', colour)} {bar} {before}{marked}{after}"
+    return [*lines, f"{margin} {bar}", source, f"{margin} {bar} {carets}"]
+
+
+def _width(text: str) -> int:
+    """Columns that a terminal gives to `text`."""
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _paint(text: str, codes: str, colour: bool) -> str:
+    return f"\x1b[{codes}m{text}\x1b[0m" if colour else text
+
+
+def _colour() -> bool:
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb" and os.isatty(2)
