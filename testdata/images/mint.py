@@ -4,7 +4,8 @@
     python -m testdata.images.mint --force   signs anew; signatures are random, so everything changes
 
 Every case is a repository `registry.example.test/CASE` with one image. The registry is tests/tools/registry, which cosign
-reaches under that name because it is its HTTP proxy. Legacy signatures as referrers are missing: cosign asks for them by https only.
+reaches under that name because it is its HTTP proxy. Legacy
+signatures as referrers are missing: cosign asks for them by https only.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from typing import Any
 import httpx
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-
-from chainverify.formats import oci
 from tests.world.cosign import Cosign
 from tests.world.registry import go_registry, push_image
+
+from chainverify.formats import oci
 
 TARGET = Path(__file__).parent / "cosign.json"
 HOST = "registry.example.test"
@@ -87,8 +88,6 @@ def crawl(domain: str, name: str, digest: str, content: dict[str, str]) -> dict[
 
 
 if __name__ == "__main__":
-    if TARGET.exists() and "--force" not in sys.argv:
-        print(f"{TARGET.name} is there; --force signs anew")
-    else:
+    if not TARGET.exists() or "--force" in sys.argv:
         with tempfile.TemporaryDirectory() as scratch:
             TARGET.write_text(json.dumps(mint(Path(scratch)), indent=1) + "\n")

@@ -38,7 +38,14 @@ class Cosign(NamedTuple):
         return (self.home / f"{name}.pub").read_bytes()
 
     def sign(
-        self, key: str, image: str, *options: str, legacy: bool = False, referrer: bool = False, own: bool = True, **annotations: str
+        self,
+        key: str,
+        image: str,
+        *options: str,
+        legacy: bool = False,
+        referrer: bool = False,
+        own: bool = True,
+        **annotations: str,
     ) -> None:
         """Sign in the bundle format, or in the legacy one: in the `.sig` tag, or as a referrer.
 
