@@ -50,7 +50,7 @@ def check_repository(pattern: str, path: str) -> None:
         )
     if domain in ("index.docker.io", "registry-1.docker.io"):
         raise _never(pattern, path, "its canonical domain is docker.io", f"write 'docker.io/{rest}'")
-    if "*" not in domain and "." not in domain and ":" not in domain and domain != "localhost":
+    if not any(c in domain for c in "*.:") and domain != "localhost" and domain == domain.lower():
         canonical = f"docker.io/{pattern}"
         raise _never(pattern, path, f"{domain!r} is no domain, so the canonical form starts with docker.io/",
                      f"write {canonical!r}")

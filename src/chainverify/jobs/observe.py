@@ -1,0 +1,377 @@
+"""What a repository shows of who signs it, how its messages look and what it runs: the facts that `init` starts from.
+
+Everything here was only observed. A key is named where it is proved to have made a signature of the history, or where a
+file of the tree holds it; neither says that the person is who the name says.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from chainverify.errors import ChainverifyError, Malformed, PolicyError, SignatureError, UsageError
+from chainverify.formats import armor, message, objects, openpgp_keys, sshkey, sshsig
+from chainverify.git.objects import ObjectReader
+from chainverify.git.repository import Repository
+from chainverify.git.trees import REGULAR, files
+from chainverify.model.gitobject import Commit
+from chainverify.model.signing import Clock, Format, KeyMaterial, SignatureOptions
+from chainverify.policy.signers import EMAIL
+from chainverify.signatures import backends
+
+COMMITS_MAX: Final = 500
+"""The newest commits of HEAD that are looked at."""
+KEY_BYTES_MAX: Final = 256 << 10
+INLINE_BYTES_MAX: Final = 16 << 10
+"""The largest armored key that is written into the policy itself."""
+MANIFESTS_MAX: Final = 2000
+MANIFEST_BYTES_MAX: Final = 1 << 20
+TAGS_MAX: Final = 500
+TICKET_SHARE: Final = 0.8
+"""The share of subjects that must start with a ticket before tickets are asked for."""
+
+_ALLOWED_SIGNERS: Final = frozenset((
+    ".git_allowed_signers", ".gitsigners", ".allowed_signers", "allowed_signers", "git_allowed_signers", "ssh_allowed_signers",
+))
+RARE_TICKET: Final = 0.05
+"""A prefix with a smaller share of the subjects is no project (`UTF-8: ...`)."""
+_TICKET: Final = re.compile(r"([A-Z][A-Z0-9_]+)-[0-9]+: \S")
+
+
+_LATER: Final = 1 << 40
+"""A `now` for which no signature is from the future; keys are judged at the claimed times."""
+
+
+class Person(NamedTuple):
+    """Someone who was seen: `ssh` are key lines, `openpgp` armored keys, `where` says what was seen, for a comment.
+
+    `marks` are the fingerprints of the OpenPGP keys; `named` is True where an allowed_signers file already trusts the keys.
+    """
+
+    name: str
+    emails: tuple[str, ...]
+    ssh: tuple[str, ...]
+    openpgp: tuple[str, ...]
+    where: tuple[str, ...]
+    marks: tuple[str, ...] = ()
+    named: bool = False
+
+
+class Observed(NamedTuple):
+    """All facts. `head` is None without commits; `looked` of the commits were read, `whole` says that these were all.
+
+    `kinds` counts commits by form of signature (`openpgp`, `ssh`, `x509`, `other`, `none`), `proved` those that the people's
+    keys made with an address of theirs. `tickets` are project keys, `plain` counts subjects without one. `images` are globs.
+    """
+
+    head: str | None = None
+    looked: int = 0
+    whole: bool = True
+    kinds: dict[str, int] = {}  # noqa: RUF012 - a default, never changed
+    proved: int = 0
+    people: tuple[Person, ...] = ()
+    tickets: tuple[str, ...] = ()
+    plain: int = 0
+    loose_tags: int = 0
+    images: tuple[str, ...] = ()
+    unpinned: int = 0
+    image_keys: tuple[str, ...] = ()
+    other_keys: tuple[str, ...] = ()
+
+
+def observe(repo: Repository) -> Observed:
+    """Look at the newest commits, the tags and the files of HEAD. Raises `Unavailable` where objects cannot be read."""
+    head = _head(repo)
+    if head is None:
+        return Observed()
+    oids = repo.run("rev-list", f"--max-count={COMMITS_MAX + 1}", head, "--").decode("ascii").split()
+    crowd = _Crowd()
+    with ObjectReader(repo) as reader:
+        commits = _commits(reader, oids[:COMMITS_MAX])
+        for commit in commits:
+            _own_key(commit, crowd)
+        seen = _Tree()
+        for path, data in _interesting(reader, head):
+            seen.look(path, data, crowd)
+        loose_tags = _loose_tags(repo, reader)
+    everyone = crowd.people()
+    makers = _makers(commits, everyone)
+    people = tuple(each for each in everyone if each.named or each.name in makers)
+    unused = [where for each in everyone if each not in people for where in each.where]
+    subjects = [message.subject(message.decode(each.message, each.encoding)[0]) for each in commits if len(each.parents) < 2]
+    found = [match[1] for subject in subjects if (match := _TICKET.match(subject))]
+    projects = sorted({name for name in found if found.count(name) >= RARE_TICKET * len(subjects)})
+    ticketed = sum(name in projects for name in found)
+    asked = bool(projects) and ticketed >= TICKET_SHARE * len(subjects)
+    return Observed(
+        head=head,
+        looked=len(oids[:COMMITS_MAX]),
+        whole=len(oids) <= COMMITS_MAX and repo.incomplete() is None,
+        kinds=_kinds(commits, len(oids[:COMMITS_MAX])),
+        proved=sum(makers.values()),
+        people=people,
+        tickets=tuple(projects) if asked else (),
+        plain=len(subjects) - ticketed,
+        loose_tags=loose_tags,
+        images=tuple(sorted(seen.images)),
+        unpinned=seen.unpinned,
+        image_keys=tuple(seen.image_keys),
+        other_keys=tuple(dict.fromkeys((*unused, *seen.other_keys))),
+    )
+
+
+def _head(repo: Repository) -> str | None:
+    try:
+        return repo.run("rev-parse", "--verify", "-q", "HEAD^{commit}").decode("ascii").strip() or None
+    except UsageError:
+        return None
+
+
+def _commits(reader: ObjectReader, oids: list[str]) -> list[Commit]:
+    """The commits that can be split; one that cannot is left out (and makes the past not pass)."""
+    found: list[Commit] = []
+    for raw in reader.read_many(oids):
+        try:
+            found.append(objects.parse_commit(raw.oid, raw.data, reader.repo.algorithm))
+        except ChainverifyError:
+            continue
+    return found
+
+
+def _kinds(commits: list[Commit], looked: int) -> dict[str, int]:
+    kinds: dict[str, int] = {}
+    for commit in commits:
+        kind = "none" if commit.signature is None else backends.detect(commit.signature) or "other"
+        kinds[kind] = kinds.get(kind, 0) + 1
+    if looked > len(commits):
+        kinds["other"] = kinds.get("other", 0) + looked - len(commits)
+    return kinds
+
+
+def _text(raw: bytes) -> str:
+    """A name from an object, fit to be written: what is not printable becomes `?`."""
+    text = raw.decode("utf-8", "replace").strip()
+    return "".join(c if c.isprintable() else "?" for c in text)[:100]
+
+
+def _address(text: str) -> str | None:
+    return text if len(text) <= 254 and text.isprintable() and re.fullmatch(EMAIL.pattern, text) else None
+
+
+def _committer(commit: Commit) -> str | None:
+    return _address(_text(commit.committer.email))
+
+
+class _Crowd:
+    """People as they turn up: whoever shares an address or a key is one person."""
+
+    def __init__(self) -> None:
+        self._people: list[Person] = []
+
+    def add(self, person: Person) -> None:
+        marks = _marks(person)
+        same = [each for each in self._people if marks & _marks(each)]
+        self._people = [each for each in self._people if each not in same]
+        for each in same[::-1]:
+            person = Person(
+                each.name or person.name, _union(each.emails, person.emails, fold=True), _union(each.ssh, person.ssh),
+                _union(each.openpgp, person.openpgp), _union(each.where, person.where),
+                _union(each.marks, person.marks), each.named or person.named,
+            )
+        self._people.append(person)
+
+    def people(self) -> tuple[Person, ...]:
+        """Everyone, their names made distinct."""
+        names: set[str] = set()
+        found: list[Person] = []
+        for person in self._people:
+            wanted = person.name.removeprefix("role:") or (person.emails or ("someone",))[0]
+            name, number = wanted, 1
+            while name.casefold() in names:
+                number += 1
+                name = f"{wanted} ({number})"
+            names.add(name.casefold())
+            found.append(person._replace(name=name))
+        return tuple(found)
+
+
+def _marks(person: Person) -> frozenset[str]:
+    keys = [" ".join(line.split()[:2]) for line in person.ssh]
+    return frozenset((*(email.casefold() for email in person.emails), *keys, *person.marks))
+
+
+def _union(one: tuple[str, ...], other: tuple[str, ...], *, fold: bool = False) -> tuple[str, ...]:
+    found = {(text.casefold() if fold else text): text for text in (*other, *one)}
+    order = dict.fromkeys(text.casefold() if fold else text for text in (*one, *other))
+    return tuple(found[key] for key in order)
+
+
+def _own_key(commit: Commit, crowd: _Crowd) -> None:
+    """An SSH signature carries its key: take it where it really made the signature."""
+    if commit.signature is None or backends.detect(commit.signature) != "ssh":
+        return
+    email = _committer(commit)
+    try:
+        key = sshkey.parse_blob(sshsig.parse(commit.signature).public_key)
+        line = _line(key)
+        rings = backends.load((), (KeyMaterial("someone", line.encode("ascii"), "observed"),))
+        _verify(commit, rings)
+    except ChainverifyError:
+        return
+    if email is not None:
+        crowd.add(Person(_text(commit.committer.name), (email,), (line,), (), ("signatures of the history",)))
+
+
+def _line(key: sshkey.SshPublicKey) -> str:
+    import binascii
+
+    return f"{key.kind} {binascii.b2a_base64(key.blob, newline=False).decode('ascii')}"
+
+
+def _verify(commit: Commit, rings: backends.Keyrings) -> str:
+    """The person who made the signature. Raises as the backends do."""
+    formats: tuple[Format, ...] = ("openpgp", "ssh")
+    clock = Clock(claimed=commit.committer.time, now=_LATER)
+    proof = backends.verify(commit.payload, commit.signature or b"", rings, clock, SignatureOptions(), formats)
+    return proof.signer
+
+
+def _makers(commits: list[Commit], people: tuple[Person, ...]) -> dict[str, int]:
+    """How many commits a key of each person made, with a committer address of that person."""
+    openpgp = [KeyMaterial(each.name, key.encode(), "observed") for each in people for key in each.openpgp]
+    ssh = [KeyMaterial(each.name, key.encode(), "observed") for each in people for key in each.ssh]
+    emails = {each.name: {email.casefold() for email in each.emails} for each in people}
+    found: dict[str, int] = {}
+    try:
+        rings = backends.load(openpgp, ssh)
+    except PolicyError:
+        # two files claim one subkey for two people: nothing can be said
+        return found
+    for commit in commits:
+        if commit.signature is None:
+            continue
+        try:
+            signer = _verify(commit, rings)
+        except ChainverifyError:
+            continue
+        if _text(commit.committer.email).casefold() in emails[signer]:
+            found[signer] = found.get(signer, 0) + 1
+    return found
+
+
+def _loose_tags(repo: Repository, reader: ObjectReader) -> int:
+    """How many tags are lightweight or not signed."""
+    loose = 0
+    for _, oid in repo.refs("refs/tags")[:TAGS_MAX]:
+        raw = reader.read(oid)
+        try:
+            loose += raw.kind != "tag" or objects.parse_tag(oid, raw.data, repo.algorithm).signature is None
+        except ChainverifyError:
+            loose += 1
+    return loose
+
+
+def _interesting(reader: ObjectReader, head: str) -> Iterator[tuple[str, bytes]]:
+    """The files of HEAD that may hold keys or manifests, as far as the budgets go."""
+    from chainverify.manifests import extract
+
+    left = MANIFESTS_MAX
+    for file in list(files(reader, head)):
+        if file.mode not in REGULAR:
+            continue
+        base = file.path.rpartition("/")[2]
+        key = base in _ALLOWED_SIGNERS or base.endswith((".asc", ".gpg", ".pub"))
+        if not key:
+            if left == 0 or not extract.is_candidate(file.path):
+                continue
+            left -= 1
+        raw = reader.read(file.oid)
+        if len(raw.data) <= (KEY_BYTES_MAX if key else MANIFEST_BYTES_MAX):
+            yield file.path, raw.data
+
+
+class _Tree:
+    """What the files of the tree show."""
+
+    def __init__(self) -> None:
+        self.images: set[str] = set()
+        self.unpinned = 0
+        self.image_keys: list[str] = []
+        self.other_keys: list[str] = []
+
+    def look(self, path: str, data: bytes, crowd: _Crowd) -> None:
+        """Take what `path` holds: people to `crowd`, the rest here. A file that holds nothing of use is left alone."""
+        shown = "".join(c if c.isprintable() else "?" for c in path)
+        base = path.rpartition("/")[2]
+        if base in _ALLOWED_SIGNERS:
+            for person in _allowed_signers(data, shown):
+                crowd.add(person)
+        elif base.endswith((".asc", ".gpg")):
+            self._openpgp(data, shown, crowd)
+        elif data.lstrip().startswith(b"-----BEGIN PUBLIC KEY-----"):
+            self.image_keys.append(shown)
+        elif base.endswith(".pub"):
+            _public_keys(data, shown, crowd)
+        else:
+            self._images(path, data)
+
+    def _openpgp(self, data: bytes, shown: str, crowd: _Crowd) -> None:
+        try:
+            certificates = openpgp_keys.parse_file(data).certificates
+            backends.load((KeyMaterial("someone", data, "observed"),), ())
+        except ChainverifyError:
+            return
+        if len(certificates) != 1 or not armor.is_armored(data) or len(data) > INLINE_BYTES_MAX or b"'''" in data:
+            self.other_keys.append(shown)
+            return
+        start = data.find(b"-----BEGIN PGP PUBLIC KEY BLOCK-----")
+        text = data[max(start, 0):].decode("ascii", "replace").replace("\r\n", "\n")
+        if start < 0 or any(not c.isprintable() and c != "\n" for c in text):
+            self.other_keys.append(shown)
+            return
+        names = [user.data for user in certificates[0].user_ids if not user.attribute]
+        emails = dict.fromkeys(email for name in names if (email := openpgp_keys.email(name)) and _address(email))
+        name = _text(names[0].partition(b"<")[0]) if names else shown
+        mark = certificates[0].primary.fingerprint.hex()
+        crowd.add(Person(name, tuple(emails), (), (text,), (shown,), (mark,)))
+
+    def _images(self, path: str, data: bytes) -> None:
+        from chainverify.manifests import extract
+
+        for use in extract.extract(path, data).uses:
+            if use.reference is None:
+                continue
+            self.unpinned += use.reference.digest is None
+            first, slash, _ = use.reference.path.partition("/")
+            self.images.add(f"{use.reference.domain}/{first}/**" if slash else use.reference.repository)
+
+
+def _public_keys(data: bytes, shown: str, crowd: _Crowd) -> None:
+    """The keys of a .pub file; who they belong to is what their comments say."""
+    try:
+        lines = sshkey.parse_file(data)
+        backends.load((), (KeyMaterial("someone", data, "observed"),))
+    except ChainverifyError:
+        return
+    for line in lines:
+        email = _address(line.comment)
+        name = _text(line.comment.encode()) or shown
+        crowd.add(Person(name, (email,) if email else (), (_line(line.key),), (), (shown,)))
+
+
+def _allowed_signers(data: bytes, shown: str) -> Iterator[Person]:
+    """The plain lines of an allowed_signers file: principals that are addresses, no authorities, no options."""
+    for raw in data.split(b"\n"):
+        words = raw.decode("utf-8", "replace").split()
+        at = next((i for i, word in enumerate(words[:3]) if word in sshkey.SUPPORTED), 0)
+        if not at or (at == 2 and not words[1].startswith("namespaces=")):
+            continue
+        emails = [email for word in words[0].strip('"').split(",") if "*" not in word and (email := _address(word))]
+        try:
+            key, _ = sshkey.parse_line(" ".join(words[at:at + 2]).encode())
+            backends.load((), (KeyMaterial("someone", _line(key).encode(), "observed"),))
+        except (Malformed, PolicyError, SignatureError):
+            continue
+        if emails:
+            yield Person(emails[0], tuple(emails), (_line(key),), (), (shown,), named=True)
