@@ -114,7 +114,7 @@ def crc24(data: bytes) -> int:
     """The checksum of RFC 9580 section 6.1.1.
 
     CRC-24 is the remainder of a polynomial division, so the high part of a number may be replaced by its product with
-    the remainder of its power of x: a few shifts of a large integer instead of a table look-up per byte.
+    the remainder of its power of x: a few shifts of a large integer, and a table look-up per byte only for the last ones.
     """
     crc = _CRC_START
     for at in range(0, len(data), _CRC_CHUNK):
@@ -125,24 +125,29 @@ def crc24(data: bytes) -> int:
                 value &= mask
                 for shift in shifts:
                     value ^= high << shift
-        while excess := value >> 24:
-            value ^= _CRC_POLYNOMIAL << excess.bit_length() - 1
-        crc = value
+        crc = 0
+        for byte in value.to_bytes(_FOLDED_BYTES, "big"):
+            crc = ((crc & 0xFFFF) << 8 | byte) ^ _CRC_TABLE[crc >> 16]
     return crc
+
+
+def _remainder(value: int) -> int:
+    """The remainder of a polynomial by CRC-24's."""
+    while excess := value >> 24:
+        value ^= _CRC_POLYNOMIAL << excess.bit_length() - 1
+    return value
 
 
 def _fold(power: int) -> tuple[int, int, tuple[int, ...]]:
     """How to replace the part of a number from bit `power` on: a mask for the rest, and the shifts of that part."""
-    remainder = 1
-    for _ in range(power):
-        remainder <<= 1
-        if remainder >> 24:
-            remainder ^= _CRC_POLYNOMIAL
+    remainder = _remainder(1 << power)
     return power, (1 << power) - 1, tuple(bit for bit in range(24) if remainder >> bit & 1)
 
 
-_FOLDS: Final = tuple(_fold(power) for power in (4525, 1771, 1075, 535, 212, 146, 67, 27))
+_FOLDS: Final = tuple(_fold(power) for power in (1771, 535, 212))
 """Powers of x whose remainders have few terms."""
+_FOLDED_BYTES: Final = 27
+_CRC_TABLE: Final = tuple(_remainder(top << 24) for top in range(256))
 
 
 def _without_cr(head: bytes, tail: bytes) -> bytes:
