@@ -6,11 +6,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
-from chainverify.policy.schema import schema
+from chainverify.policy import schema
 from chainverify.rules.table import RULES, RuleText
 
 ROOT = Path(__file__).parent.parent
@@ -32,7 +31,8 @@ def rule_page(row: RuleText) -> str:
 
 def index_page() -> str:
     """The list of all rules by family."""
-    lines = ["# Rules", "", "Every finding names one of these ids; they never change. `chainverify rule ID` prints the same text.", ""]
+    start = "Every finding names one of these ids; they never change. `chainverify rule ID` prints the same text."
+    lines = ["# Rules", "", start, ""]
     for family in dict.fromkeys(row.family for row in RULES.values()):
         lines += [f"## {family}", "", "| rule | means |", "| --- | --- |"]
         lines += [f"| [{row.id}]({row.id}.md) | {row.title} |" for row in RULES.values() if row.family == family]
@@ -44,7 +44,7 @@ def files() -> dict[Path, str]:
     """Everything derived: path to content."""
     found = {ROOT / "docs" / "rules" / f"{row.id}.md": rule_page(row) for row in RULES.values()}
     found[ROOT / "docs" / "rules" / "index.md"] = index_page()
-    found[ROOT / "src" / "chainverify" / "policy" / "schema.json"] = json.dumps(schema(), indent=2) + "\n"
+    found[ROOT / "src" / "chainverify" / "policy" / "schema.json"] = schema.text()
     return found
 
 

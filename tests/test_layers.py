@@ -22,6 +22,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("jobs",),
     ("hook", "cli"),
     ("_entry",),
+    ("__main__",),
 )
 """Lowest first. The package itself (`chainverify/__init__`) is the public API and stands on top of `jobs`."""
 

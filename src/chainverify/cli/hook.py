@@ -1,18 +1,16 @@
-"""`chainverify hook`: what git's hooks call, shown in `--help`; the entry point answers it before click is imported."""
+"""`chainverify hook` in the list of commands. The entry point runs hooks itself, before click is imported: see `_entry`."""
 
 from __future__ import annotations
 
 import click
 
-from chainverify import hook as hooks
 
-
-@click.command("hook", context_settings={"ignore_unknown_options": True})
-@click.argument("name")
+@click.command("hook")
+@click.argument("name", type=click.Choice(["commit-msg", "pre-receive"]))
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def hook(name: str, arguments: tuple[str, ...]) -> int:
     """Run the checks of one git hook: commit-msg FILE, pre-receive.
 
     git calls this; `chainverify install` puts the calls in place.
     """
-    return hooks.run([name, *arguments])
+    raise click.UsageError("hooks are run by the chainverify program, not through this function")

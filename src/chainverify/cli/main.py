@@ -31,11 +31,11 @@ VERBS: Final[dict[str, str]] = {
 class LazyGroup(click.Group):
     """A group that imports a verb's module when the verb is asked for."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+    def list_commands(self, ctx: click.Context) -> list[str]:
         """The verbs in the order of the table, the most used first."""
         return list(VERBS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of a verb, None for an unknown one."""
         if cmd_name not in VERBS:
             return None
@@ -55,7 +55,7 @@ class LazyGroup(click.Group):
 
             near = difflib.get_close_matches(args[0], VERBS, 1)
             if near:
-                error.message += f" Did you mean '{near[0]}'?"
+                raise click.UsageError(f"{error.message} Did you mean '{near[0]}'?", ctx) from error
             raise
 
 

@@ -82,8 +82,16 @@ def select(repo: Repository, revisions: Sequence[str], policy: Policy) -> Select
 
     Raises `UsageError` for revisions that are unknown or hold no tip.
     """
+    return _select(repo, revisions, policy.commits.introduction if policy.commits else None)
+
+
+def select_messages(repo: Repository, revisions: Sequence[str], policy: Policy) -> Selection:
+    """As `select`, for messages: what came before `[messages] introduction` is left out."""
+    return _select(repo, revisions, policy.messages.introduction if policy.messages else None)
+
+
+def _select(repo: Repository, revisions: Sequence[str], introduction: str | None) -> Selection:
     include, exclude = _tips(repo, revisions)
-    introduction = policy.commits.introduction if policy.commits else None
     cut = repo.incomplete()
     findings: list[Finding] = []
     if cut is not None and include:

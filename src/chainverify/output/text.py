@@ -19,6 +19,7 @@ from chainverify.model.report import (
     Excerpt,
     Finding,
     Report,
+    Status,
     Subject,
     counted,
     verdict,
@@ -68,7 +69,8 @@ def totals(report: Report, style: Style) -> str:
     )
     statuses = Counter(each.status for each in report.findings if counted(each) or each.status in (PASS, SKIP))
     ended = [f"{statuses[PASS]} good"] if statuses[PASS] else []
-    for status, name in ((FAIL, "failed"), (UNKNOWN, "not decided")):
+    bad: tuple[tuple[Status, str], ...] = ((FAIL, "failed"), (UNKNOWN, "not decided"))
+    for status, name in bad:
         if statuses[status]:
             rules = Counter(each.rule for each in report.findings if each.status == status and counted(each))
             named = ", ".join(f"{rule} {count}" for rule, count in rules.most_common(5))
@@ -87,7 +89,7 @@ def totals(report: Report, style: Style) -> str:
 
 def _notices(report: Report, style: Style) -> list[str]:
     if report.policy is not None and report.policy.trust == "self":
-        text = "the policy comes from the tree that was judged (trust self): fine for your own feedback, refused by servers and CI"
+        text = "the policy comes from the judged tree (trust self): fine for your own feedback, refused by servers and CI"
         return [f"{style.paint('note', 'cyan')}: {text}"]
     return []
 
@@ -139,12 +141,11 @@ def _place(value: Finding, style: Style) -> str:
     where = value.location
     what = subject(value.subject)
     if where is not None and where.path:
-        place = escape(where.path)
-        if where.line:
-            place += f":{where.line}:{where.column}" if where.column else f":{where.line}"
-        if value.subject.kind not in ("file", "image") and not where.path.startswith(value.subject.kind):
-            place += f" ({what})"
-        what = place
+        spot = f":{where.line}:{where.column}" if where.line and where.column else f":{where.line}" if where.line else ""
+        if where.path == f"commit:{value.subject.id}":
+            what += f", line {where.line} of the message" if where.line else ""
+        else:
+            what = f"{escape(where.path)}{spot}"
     return f"{indent}{style.paint('-->', 'blue')} {what}"
 
 

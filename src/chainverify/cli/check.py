@@ -1,0 +1,43 @@
+"""`chainverify check`: everything the policy asks, in one report."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from chainverify.cli import policies
+from chainverify.cli.options import Options, shared
+from chainverify.cli.progress import Progress
+from chainverify.cli.reporting import finish
+from chainverify.git.repository import Repository
+from chainverify.jobs import check as job
+from chainverify.jobs.deployed import Source
+
+
+@click.command("check")
+@click.argument("ranges", metavar="[RANGE]...", nargs=-1)
+@click.option("--tags", is_flag=True, help="Verify all tags too.")
+@click.option("--layout", "layouts", type=click.Path(file_okay=False, exists=True, path_type=Path), multiple=True,
+              metavar="DIR", help="Read images from this OCI layout before any registry; may be repeated.")  # fmt: skip
+@shared
+def check(ranges: tuple[str, ...], tags: bool, layouts: tuple[Path, ...], options: Options) -> int:
+    """Check everything the policy asks: signatures, messages and images.
+
+    Without RANGE: the whole history after the introduction commits, and all images of HEAD. With A..B: the commits of the
+    range, and the images that B deploys and A did not.
+
+    \b
+    Examples:
+      chainverify check
+      chainverify check origin/main..HEAD --policy-ref origin/main
+    """
+    repo = Repository.discover(options.directory)
+    loaded = policies.load(repo, options)
+    source = Source(options.offline, os.environ, layouts, Path.home())
+    with Progress("objects", enabled=options.progress) as progress:
+        report = job.check(
+            repo, ranges, loaded, source, options.now, tags=tags, jobs=options.jobs, progress=progress
+        )
+    return finish(report, options)

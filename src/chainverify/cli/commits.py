@@ -1,0 +1,62 @@
+"""`chainverify commits`: who made this history."""
+
+from __future__ import annotations
+
+import click
+
+from chainverify.cli import policies
+from chainverify.cli.options import Options, shared
+from chainverify.cli.progress import Progress
+from chainverify.cli.reporting import finish
+from chainverify.errors import PolicyError
+from chainverify.git.repository import Repository
+from chainverify.jobs import history
+from chainverify.model.report import Report
+from chainverify.policy.material import signing_material
+from chainverify.rules import enforcement
+
+
+@click.command("commits")
+@click.argument("ranges", metavar="[RANGE]...", nargs=-1)
+@click.option("--tags", is_flag=True, help="Verify all tags too.")
+@click.option("--all", "all_refs", is_flag=True, help="The history of all branches, not only of HEAD.")
+@click.option("--ref", "named", metavar="NAME", multiple=True, help="The history of this ref; may be repeated.")
+@shared
+def commits(ranges: tuple[str, ...], tags: bool, all_refs: bool, named: tuple[str, ...], options: Options) -> int:
+    """Verify the signatures of commits.
+
+    Without RANGE: everything reachable from HEAD after the policy's introduction commit. A RANGE is what `git log` takes:
+    A..B, ^A B, or a commit with all of its history.
+
+    \b
+    Examples:
+      chainverify commits
+      chainverify commits origin/main..HEAD
+      chainverify commits --all --tags --output-format json
+      chainverify commits v1.0..v1.1 --policy /etc/chainverify/policy.toml
+    """
+    repo = Repository.discover(options.directory)
+    loaded = policies.load(repo, options)
+    policy = loaded.policy
+    if policy.commits is None and not (tags and policy.tags != "off"):
+        raise PolicyError(
+            "has no [commits] section, so it asks for no signature",
+            source=policy.source, hint="add [commits] and [[signers]]: see chainverify policy schema, or run chainverify init",
+        )
+    revisions = [*ranges, *named, *([oid for _, oid in repo.refs("refs/heads", "refs/remotes")] if all_refs else [])]
+    material = signing_material(policy, loaded.read)
+    findings, counts = [], {}
+    if policy.commits is not None:
+        selection = history.select(repo, revisions, policy)
+        with Progress("commits", enabled=options.progress) as progress:
+            verdicts = history.check_commits(
+                repo, selection, policy, material, options.now, jobs=options.jobs, progress=progress
+            )
+        findings += verdicts.findings
+        counts.update(verdicts.counts)
+    if tags:
+        with Progress("tags", enabled=options.progress) as progress:
+            verdicts = history.check_tags(repo, repo.refs("refs/tags"), policy, material, options.now, progress=progress)
+        findings += verdicts.findings
+        counts.update(verdicts.counts)
+    return finish(Report(loaded.ref, enforcement.apply(findings, policy), counts), options)

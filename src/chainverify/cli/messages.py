@@ -1,0 +1,73 @@
+"""`chainverify messages`: why this history was made."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from chainverify.cli import policies
+from chainverify.cli.options import Options, shared
+from chainverify.cli.reporting import finish
+from chainverify.errors import PolicyError, UsageError
+from chainverify.git.repository import Repository
+from chainverify.jobs import history
+from chainverify.jobs import messages as job
+from chainverify.model.report import Finding, Report
+from chainverify.rules import enforcement
+
+MAX_MESSAGE_BYTES = 16 << 20
+"""The largest message that is read from a file."""
+
+
+@click.command("messages")
+@click.argument("ranges", metavar="[RANGE]...", nargs=-1)
+@click.option("--file", "file", type=click.Path(dir_okay=False, path_type=Path, allow_dash=True), metavar="FILE",
+              help="Judge the message in this file, as it is; - reads standard input.")  # fmt: skip
+@shared
+def messages(ranges: tuple[str, ...], file: Path | None, options: Options) -> int:
+    """Judge commit messages.
+
+    Without RANGE: everything reachable from HEAD after `[messages] introduction`. A RANGE is what `git log` takes.
+
+    \b
+    Examples:
+      chainverify messages
+      chainverify messages origin/main..HEAD
+      echo "JIRA-1: add it" | chainverify messages -
+    """
+    repo = Repository.discover(options.directory)
+    loaded = policies.load(repo, options)
+    policy = loaded.policy
+    if policy.messages is None:
+        raise PolicyError(
+            "has no [messages] section, so it asks nothing of messages",
+            source=policy.source, hint="add [messages]: see chainverify policy schema, or run chainverify init",
+        )
+    findings: list[Finding]
+    if file is not None or ranges == ("-",):
+        if file is not None and ranges:
+            raise UsageError("--file and RANGE exclude each other")
+        name = "-" if file is None else str(file)
+        findings, counts = job.judge_file(_read(name), policy.messages, path="stdin" if name == "-" else name), {"messages": 1}
+    else:
+        selection = history.select_messages(repo, ranges, policy)
+        findings, counts = job.check_messages(repo, selection.oids, policy.messages)
+        findings = [*selection.findings, *findings]
+    return finish(Report(loaded.ref, enforcement.apply(findings, policy), counts), options)
+
+
+def _read(name: str) -> bytes:
+    try:
+        data = sys.stdin.buffer.read(MAX_MESSAGE_BYTES + 1) if name == "-" else _file(Path(name))
+    except OSError as error:
+        raise UsageError(f"cannot read {name}: {error.strerror}") from error
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise UsageError(f"message in {name} has more than {MAX_MESSAGE_BYTES} bytes")
+    return data
+
+
+def _file(path: Path) -> bytes:
+    with path.open("rb") as opened:
+        return opened.read(MAX_MESSAGE_BYTES + 1)

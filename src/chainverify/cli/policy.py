@@ -1,0 +1,79 @@
+"""`chainverify policy`: validate, show, and the JSON Schema."""
+
+from __future__ import annotations
+
+import click
+
+from chainverify.cli import policies
+from chainverify.cli.options import Options, shared
+from chainverify.cli.reporting import write
+from chainverify.git.repository import Repository
+from chainverify.output.escape import escape
+from chainverify.policy import normal, schema
+from chainverify.policy.material import image_trust, signing_material
+
+
+@click.group("policy")
+def policy() -> None:
+    """Validate a policy, show what it means, print its JSON Schema."""
+
+
+@policy.command("check")
+@shared
+def check(options: Options) -> int:
+    """Validate the policy and every key that it names.
+
+    \b
+    Examples:
+      chainverify policy check
+      chainverify policy check --policy draft.toml
+    """
+    from chainverify.images import verify
+    from chainverify.signatures import backends
+
+    loaded = policies.load(Repository.discover(options.directory), options)
+    material = signing_material(loaded.policy, loaded.read)
+    backends.load(material.openpgp, material.ssh)
+    for stanza in image_trust(loaded.policy, loaded.read):
+        verify.load(stanza)
+    found = loaded.policy
+    asks = [name for name in ("commits", "messages", "images") if getattr(found, name) is not None]
+    click.echo(
+        f"policy is valid: {escape(found.source)} ({found.digest[:19]}, trust {loaded.trust}); asks about "
+        f"{', '.join(asks) or 'nothing'}; {len(found.signers)} signers with {len(material.openpgp) + len(material.ssh)} keys"
+    )
+    for path in found.observed:
+        click.echo(f"note: {escape(path)} is marked observed = true: servers and CI refuse the policy until a person confirms it")
+    return 0
+
+
+@policy.command("show")
+@shared
+def show(options: Options) -> int:
+    """Print the effective policy, defaults filled in, with its source and digest.
+
+    \b
+    Examples:
+      chainverify policy show
+      chainverify policy show --policy-ref origin/main --output-format json
+    """
+    import json
+
+    loaded = policies.load(Repository.discover(options.directory), options)
+    if options.output_format == "json":
+        write(json.dumps({**normal.as_json(loaded.policy), "trust": loaded.trust}, indent=2) + "\n", options)
+    else:
+        write(f"# trust {loaded.trust}\n{normal.show(loaded.policy)}", options)
+    return 0
+
+
+@policy.command("schema")
+def print_schema() -> int:
+    """Print the JSON Schema of the policy, for editors.
+
+    \b
+    Examples:
+      chainverify policy schema > policy.schema.json
+    """
+    click.echo(schema.text(), nl=False)
+    return 0

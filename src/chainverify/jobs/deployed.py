@@ -1,0 +1,192 @@
+"""What a tree deploys: its image references found, judged as references, and verified.
+
+A difference is judged by effective reference: what the old tree already ran is not asked again, whatever file or line it
+stands in, and what the new tree runs for the first time is, even where no line of it changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+from chainverify.errors import RegistryUnavailable, UsageError
+from chainverify.git import trees
+from chainverify.git.objects import ObjectReader
+from chainverify.git.repository import Repository
+from chainverify.images.verify import Content
+from chainverify.jobs import images, manifests
+from chainverify.jobs.manifests import Scan
+from chainverify.jobs.policies import LoadedPolicy
+from chainverify.model.images import Extraction, ImageReference, ImageUse, ManifestProblem
+from chainverify.model.report import FAIL, PASS, VERIFIED, Finding
+from chainverify.output import record
+from chainverify.policy.material import image_trust
+from chainverify.policy.model import ImagesPolicy
+from chainverify.registry import auth
+from chainverify.registry.client import RegistryClient
+from chainverify.registry.layout import Layout
+from chainverify.rules import enforcement
+from chainverify.rules import manifests as rules_of
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called with how many images are verified, and how many there are."""
+
+
+class Source(NamedTuple):
+    """Where images are read: OCI layouts on disk first, then registries unless `offline`.
+
+    `environ` and `home` are where logins are looked up; without a home nobody is logged in. `deadline` is in seconds.
+    """
+
+    offline: bool
+    environ: Mapping[str, str] = {}
+    layouts: tuple[Path, ...] = ()
+    home: Path | None = None
+    deadline: float | None = None
+
+    def opened(self) -> Callable[[ImageReference], Content]:
+        """The reader for each image; what is read through one of them is read once."""
+        client = RegistryClient(
+            credentials=_logins(self.environ, self.home) if self.home else auth.Credentials(),
+            offline=self.offline,
+            deadline=self.deadline,
+            trust_env=self.home is not None,
+        )
+        layouts = [Layout(path) for path in self.layouts]
+
+        def content_for(reference: ImageReference) -> Content:
+            for layout in layouts:
+                try:
+                    layout.resolve(reference)
+                except RegistryUnavailable:
+                    continue
+                return layout
+            return client
+
+        return content_for
+
+
+class Deployed(NamedTuple):
+    """Findings in the order of the files, what was looked at, and every reference as a record of the report."""
+
+    findings: list[Finding]
+    counts: dict[str, int]
+    images: tuple[dict[str, object], ...]
+
+
+def check(
+    scan: Scan, loaded: LoadedPolicy, source: Source, *, jobs: int, progress: Progress | None = None
+) -> Deployed:
+    """The verdict on everything that a scan found. Raises `PolicyError` for keys that cannot be used."""
+    policy = loaded.policy.images
+    if policy is None:
+        return Deployed([], {}, ())
+    return _check(tuple(scan.extractions.values()), loaded, source, jobs, progress)
+
+
+def listed(scan: Scan, policy: ImagesPolicy) -> Deployed:
+    """What a scan found, with what keeps the list from being complete, and nothing verified."""
+    extractions = tuple(scan.extractions.values())
+    findings = [
+        each for each in rules_of.judge(extractions, policy) if each.rule not in ("image-not-pinned",)
+    ]
+    return Deployed(findings, _counts(extractions), _records(extractions))
+
+
+def check_difference(
+    repo: Repository, new: str, base: str | None, loaded: LoadedPolicy, source: Source, *,
+    jobs: int, progress: Progress | None = None,
+) -> Deployed:
+    """The verdict on what the commit `new` deploys and the commit `base` (None: an empty tree) did not.
+
+    Raises `ObjectMissing`, `Malformed` and `BudgetExceeded` where a tree cannot be read.
+    """
+    policy = loaded.policy.images
+    if policy is None:
+        return Deployed([], {}, ())
+    with ObjectReader(repo) as reader:
+        after, before = _changed(reader, new, base, policy)
+    known = {_key(use) for use in before.uses}
+    troubled = {_trouble(problem) for each in before.extractions.values() for problem in each.problems}
+    extractions = tuple(
+        extraction._replace(
+            uses=tuple(use for use in extraction.uses if _key(use) not in known),
+            problems=tuple(problem for problem in extraction.problems if _trouble(problem) not in troubled),
+        )
+        for extraction in after.extractions.values()
+    )
+    return _check(extractions, loaded, source, jobs, progress)
+
+
+def scan_tree(repo: Repository, revision: str, policy: ImagesPolicy) -> Scan:
+    """The manifests of a revision."""
+    with ObjectReader(repo) as reader:
+        return manifests.scan_tree(reader, repo.resolve(revision), policy.include, policy.exclude)
+
+
+def _logins(environ: Mapping[str, str], home: Path) -> auth.Credentials:
+    """What `docker login` wrote. Raises `UsageError` for a file that cannot be read as that."""
+    path = Path(environ.get("DOCKER_CONFIG") or home / ".docker") / "config.json"
+    try:
+        return auth.parse_docker_config(path.read_bytes(), str(path))
+    except FileNotFoundError:
+        return auth.Credentials()
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _changed(reader: ObjectReader, new: str, base: str | None, policy: ImagesPolicy) -> tuple[Scan, Scan]:
+    """The manifests that two commits do not share, on both sides. This version's references depend on their own file alone."""
+    if base is None:
+        return manifests.scan_tree(reader, new, policy.include, policy.exclude), Scan({}, {})
+    after = {entry.path: entry for entry in trees.files(reader, new)}
+    before = {entry.path: entry for entry in trees.files(reader, base)}
+    changed = frozenset(path for path in after.keys() | before.keys() if after.get(path) != before.get(path))
+    return (
+        manifests.scan_tree(reader, new, policy.include, policy.exclude, changed),
+        manifests.scan_tree(reader, base, policy.include, policy.exclude, changed),
+    )
+
+
+def _key(use: ImageUse) -> tuple[str, ...]:
+    """What makes two uses the same for a difference: the effective reference; without one, the place and its text."""
+    return (use.reference.canonical,) if use.reference else (use.path, use.pointer, use.raw)
+
+
+def _trouble(problem: ManifestProblem) -> tuple[str, str, str]:
+    return problem.rule, problem.path, problem.message
+
+
+def _check(
+    extractions: Sequence[Extraction], loaded: LoadedPolicy, source: Source, jobs: int, progress: Progress | None
+) -> Deployed:
+    policy = loaded.policy.images or ImagesPolicy()
+    uses = [use for extraction in extractions for use in extraction.uses]
+    found = rules_of.judge(extractions, policy)
+    verdicts = images.check_images(
+        uses, policy, image_trust(loaded.policy, loaded.read), source.opened(), max(jobs, images.DEFAULT_JOBS), progress=progress
+    )
+    # a reference that breaks an enforced rule of the manifest is not at the same time a subject that passed
+    enforced = enforcement.apply(found, loaded.policy)
+    broken = {_place(each) for each in enforced if each.status == FAIL and each.level == "error"}
+    findings = found + [
+        each
+        for each in verdicts.findings
+        if not (each.rule == VERIFIED and each.status == PASS and _place(each) in broken)
+    ]
+    findings.sort(key=lambda each: (each.location.path, each.location.line) if each.location else ("", 0))
+    return Deployed(findings, {**_counts(extractions), **verdicts.counts}, _records(extractions))
+
+
+def _place(finding: Finding) -> tuple[object, ...]:
+    where = finding.location
+    return (finding.subject.id, where.path, where.line, where.column) if where else (finding.subject.id,)
+
+
+def _counts(extractions: Sequence[Extraction]) -> dict[str, int]:
+    return {"files": len(extractions), "images": sum(len(each.uses) for each in extractions)}
+
+
+def _records(extractions: Sequence[Extraction]) -> tuple[dict[str, object], ...]:
+    return tuple(record.image(use) for each in extractions for use in each.uses)
