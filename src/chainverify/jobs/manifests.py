@@ -1,0 +1,297 @@
+"""Reading the files that may hold image references: a working tree, a tree of git, or a stream.
+
+Every file whose name and path ask for it ends as an extraction. What cannot be read is not left out: a link that leads out of
+the tree, a submodule, a file too large are extractions with a `manifest-unreadable` problem.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple, TypeAlias
+
+from chainverify.errors import Unavailable, UsageError
+from chainverify.formats import glob
+from chainverify.formats.objects import object_id
+from chainverify.git import trees
+from chainverify.git.objects import ObjectReader
+from chainverify.git.trees import TreeFile
+from chainverify.manifests import extract
+from chainverify.model.images import Extraction, ImageUse
+
+MAX_READ_BYTES: Final = 64 << 20
+"""The most that is read of one file; whether a file above `yamlnodes.MAX_BYTES` matters is seen from its bytes."""
+MAX_LINK_HOPS: Final = 40
+"""The most symbolic links followed for one path, as Linux does."""
+
+Progress: TypeAlias = Callable[[int], None]
+"""Called with how many files were read."""
+
+
+class Scan(NamedTuple):
+    """What was found: an extraction for each file that counts, by path, in order of path.
+
+    `counts` hold `files`, the manifests read or found unreadable, and `references`, the image references in them.
+    """
+
+    extractions: Mapping[str, Extraction]
+    counts: Mapping[str, int]
+
+    @property
+    def uses(self) -> tuple[ImageUse, ...]:
+        """All image uses in order."""
+        return tuple(use for extraction in self.extractions.values() for use in extraction.uses)
+
+
+def scan_paths(
+    root: Path,
+    paths: Sequence[Path] = (),
+    include: Sequence[str] = ("**",),
+    exclude: Sequence[str] = (),
+    *,
+    progress: Progress | None = None,
+) -> Scan:
+    """The manifests of a working tree below `root`, or only those in `paths`: files and directories, relative to `root`.
+
+    Paths in the result and in the globs are relative to `root`, with `/`; a path outside it is named in full. A link is
+    read as the file it leads to where that is inside the tree (and not read by its own name already). `.git` is skipped.
+
+    Raises `UsageError` for a path that is not there, or a named file that can be no manifest.
+    """
+    top = Path(os.path.realpath(root))
+    selected = _Selection(include, exclude)
+    found: dict[str, Extraction] = {}
+    links: list[tuple[str, Path, Path]] = []
+    read: set[str] = set()
+    for argument in paths or (Path(),):
+        start = Path(os.path.abspath(top / argument))  # noqa: PTH100 - resolve() would follow links
+        base = top if start.is_relative_to(top) else start if start.is_dir() else start.parent
+        for path, is_link in _walk(start):
+            name = _name(path, top)
+            if name in found or not extract.is_candidate(name) or not selected(name):
+                continue
+            if is_link:
+                links.append((name, path, base))
+                continue
+            found[name] = _read_file(name, path)
+            read.add(os.path.realpath(path))
+            if progress:
+                progress(len(found))
+    for name, path, base in links:
+        target = Path(os.path.realpath(path))
+        if target.is_dir() and target.is_relative_to(base):
+            continue
+        if not target.is_relative_to(base) or ".git" in target.relative_to(base).parts:
+            found[name] = extract.unreadable(name, "symbolic link leaves the tree", _LINK_HINT)
+        elif str(target) not in read:
+            found[name] = _read_file(name, target)
+    return _scan(found)
+
+
+def scan_tree(
+    reader: ObjectReader,
+    treeish: str,
+    include: Sequence[str] = ("**",),
+    exclude: Sequence[str] = (),
+    only: frozenset[str] | None = None,
+    *,
+    progress: Progress | None = None,
+) -> Scan:
+    """The manifests of a commit or tree, without a checkout; with `only`, those of these paths and links that lead to them.
+
+    Raises `ObjectMissing`, `Malformed` and `BudgetExceeded` where the tree itself cannot be read; a file that cannot be is a
+    problem of that file.
+    """
+    entries = {entry.path: entry for entry in trees.files(reader, treeish)}
+    selected = _Selection(include, exclude)
+    found: dict[str, Extraction] = {}
+    wanted: dict[str, TreeFile] = {}
+    links: list[str] = []
+    for path, entry in entries.items():
+        listed = only is None or path in only
+        if entry.mode == trees.GITLINK:
+            if listed and selected.below(path):
+                found[path] = extract.unreadable(
+                    path, "submodule is not read", "check its own repository, and exclude the path or excuse it here"
+                )
+        elif extract.is_candidate(path) and selected(path):
+            if entry.mode in trees.REGULAR:
+                if listed:
+                    wanted[path] = entry
+            elif entry.mode == trees.SYMLINK:
+                links.append(path)
+    resolver = _Links(reader, entries)
+    for path in links:
+        _link(path, resolver, only, found, wanted)
+    answers = reader.stream([entry.oid for entry in wanted.values()])
+    for (path, entry), answer in zip(wanted.items(), answers, strict=True):
+        if isinstance(answer, Unavailable):
+            found[path] = extract.unreadable(path, answer.message, answer.hint)
+        elif answer.kind != "blob" or object_id("blob", answer.data, reader.repo.algorithm) != entry.oid:
+            found[path] = extract.unreadable(path, "content does not have the id that the tree names", "run git fsck")
+        else:
+            found[path] = extract.extract(path, answer.data)
+        if progress:
+            progress(len(found))
+    return _scan(found)
+
+
+def scan_stream(data: bytes, name: str = "-") -> Scan:
+    """The manifests of a rendered stream (`helm template ... | chainverify images -`)."""
+    return _scan({name: extract.extract_stream(name, data)})
+
+
+_LINK_HINT: Final = "replace the link by the file, or exclude it"
+
+
+class _Selection:
+    """The include and exclude globs of a policy."""
+
+    def __init__(self, include: Sequence[str], exclude: Sequence[str]) -> None:
+        self._everything = tuple(include) == ("**",)
+        self._include = tuple(include)
+        self._exclude = tuple(exclude)
+
+    def __call__(self, path: str) -> bool:
+        return self._included(path) and not glob.matches_any(self._exclude, path)
+
+    def below(self, path: str) -> bool:
+        """Whether a manifest somewhere below a directory could be selected."""
+        probes = (path, f"{path}/", f"{path}/x.yaml", f"{path}/x/x.yaml")
+        return any(map(self._included, probes)) and not any(glob.matches_any(self._exclude, probe) for probe in probes[:2])
+
+    def _included(self, path: str) -> bool:
+        return self._everything or glob.matches_any(self._include, path)
+
+
+class _Links:
+    """Symbolic links of a tree, resolved inside it and nowhere else."""
+
+    def __init__(self, reader: ObjectReader, entries: Mapping[str, TreeFile]) -> None:
+        self._reader = reader
+        self._entries = entries
+        self._directories: set[str] | None = None
+
+    def resolve(self, path: str) -> TreeFile | None:
+        """The entry a link leads to, None for a directory of the tree.
+
+        Raises `Unavailable` where it leads out of the tree, to nothing, or in circles.
+        """
+        pending = path.split("/")
+        done: list[str] = []
+        for _ in range(MAX_LINK_HOPS):
+            while pending:
+                part = pending.pop(0)
+                if part in ("", "."):
+                    continue
+                if part == "..":
+                    if not done:
+                        raise Unavailable("symbolic link leaves the tree", hint=_LINK_HINT)
+                    done.pop()
+                    continue
+                done.append(part)
+                entry = self._entries.get("/".join(done))
+                if entry is not None and entry.mode == trees.SYMLINK:
+                    break
+            else:
+                return self._end("/".join(done))
+            target = self._reader.read(entry.oid).data.decode("utf-8", "backslashreplace")
+            if target.startswith("/"):
+                raise Unavailable("symbolic link leaves the tree", hint=_LINK_HINT)
+            done.pop()
+            pending = [*target.split("/"), *pending]
+        raise Unavailable(f"symbolic link leads over more than {MAX_LINK_HOPS} links", hint=_LINK_HINT)
+
+    def _end(self, path: str) -> TreeFile | None:
+        entry = self._entries.get(path)
+        if entry is not None:
+            return entry
+        if self._directories is None:
+            self._directories = {""}
+            for name in self._entries:
+                while (name := posixpath.dirname(name)) and name not in self._directories:
+                    self._directories.add(name)
+        if path in self._directories:
+            return None
+        raise Unavailable("symbolic link leads to nothing in the tree", hint=_LINK_HINT)
+
+
+def _link(
+    path: str, links: _Links, only: frozenset[str] | None, found: dict[str, Extraction], wanted: dict[str, TreeFile]
+) -> None:
+    """Read a link of the tree as the file it leads to, under its own name."""
+    listed = only is None or path in only
+    try:
+        target = links.resolve(path)
+    except Unavailable as error:
+        if listed:
+            found[path] = extract.unreadable(path, error.message, error.hint)
+        return
+    if target is None:
+        return
+    if target.mode not in trees.REGULAR:
+        if listed:
+            found[path] = extract.unreadable(path, "symbolic link leads into a submodule", _LINK_HINT)
+    elif (listed or (only is not None and target.path in only)) and target.path not in wanted:
+        wanted[path] = target
+
+
+def _walk(start: Path) -> Iterator[tuple[Path, bool]]:
+    """Files below a path, or the path itself, and whether each is a link; directories sorted, links to them not entered."""
+    try:
+        state = start.lstat()
+    except OSError as error:
+        raise UsageError(f"cannot read '{start}': {error.strerror}", hint="name a file or directory that is there") from error
+    if not stat.S_ISDIR(state.st_mode):
+        if not extract.is_candidate(start.name):
+            hint = f"files ending in {', '.join(extract.SUFFIXES)} are read; use - for a stream"
+            raise UsageError(f"'{start}' is no file that holds manifests by its name", hint=hint)
+        yield start, stat.S_ISLNK(state.st_mode)
+        return
+    pending = [start]
+    while pending:
+        directory = pending.pop()
+        try:
+            with os.scandir(directory) as listed:
+                entries = sorted(listed, key=lambda entry: entry.name)
+        except OSError as error:
+            raise UsageError(f"cannot read '{directory}': {error.strerror}", hint="check its permissions") from error
+        below: list[Path] = []
+        for entry in entries:
+            if entry.name == ".git":
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                below.append(Path(entry.path))
+            else:
+                yield Path(entry.path), entry.is_symlink()
+        pending += reversed(below)
+
+
+def _read_file(name: str, path: Path) -> Extraction:
+    """One file of the working tree; through no link, and nothing but a regular file."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor that is already open
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return extract.unreadable(name, "is no regular file")
+            data = file.read(MAX_READ_BYTES + 1)
+    except OSError as error:
+        return extract.unreadable(name, f"cannot be read: {error.strerror}", "check that it is there and its permissions")
+    if len(data) > MAX_READ_BYTES:
+        return extract.unreadable(name, f"has more than {MAX_READ_BYTES} bytes", "split the file, or exclude it")
+    return extract.extract(name, data)
+
+
+def _name(path: Path, top: Path) -> str:
+    """A path for people and globs: relative to the tree where it is inside."""
+    shown = path.relative_to(top) if path.is_relative_to(top) else path
+    return os.fsencode(shown.as_posix()).decode("utf-8", "backslashreplace")
+
+
+def _scan(found: Mapping[str, Extraction]) -> Scan:
+    kept = {path: found[path] for path in sorted(found) if found[path].recognised}
+    references = sum(len(extraction.uses) for extraction in kept.values())
+    return Scan(kept, {"files": len(kept), "references": references})
