@@ -137,7 +137,7 @@ PRIVATE = ec.generate_private_key(ec.SECP256R1()).private_bytes(
         (encoded(ec.generate_private_key(ec.SECP256K1()).public_key()), "secp256k1"),
         (encoded(ec.generate_private_key(ec.SECP224R1()).public_key()), "secp224r1"),
     ],
-    ids=["empty", "ssh", "private", "two", "public and private", "certificate", "rubbish", "cut", "huge", "rsa1024", "k1", "p224"],
+    ids=["empty", "ssh", "private", "two", "both", "certificate", "rubbish", "cut", "huge", "rsa1024", "k1", "p224"],
 )
 def test_refused_keys_name_their_place(pem: bytes, reason: str) -> None:
     with pytest.raises(PolicyError, match=reason) as caught:

@@ -54,7 +54,7 @@ class LoopbackRegistry:
         class Bound(Handler):
             world = registry
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Bound)
+        self._server = _QuietServer(("127.0.0.1", 0), Bound)
         self._server.daemon_threads = True
         self.domain = f"127.0.0.1:{self._server.server_address[1]}"
         self.realm = f"http://{self.domain}/token"
@@ -76,11 +76,17 @@ class LoopbackRegistry:
         return [request.path for request in self.log]
 
 
+class _QuietServer(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """A client that goes away in the middle is what some tests are about."""
+
+
 class Handler(BaseHTTPRequestHandler):
     """The protocol's read side."""
 
     world: LoopbackRegistry
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}

@@ -132,9 +132,9 @@ class Remembered:
         return manifest
 
     def _spend(self, size: int) -> None:
-        self._bytes += size
-        if self._bytes > MAX_IMAGE_BYTES:
+        if self._bytes + size > MAX_IMAGE_BYTES:  # what is refused is not counted: a small one may still fit
             raise too_much(f"candidates of the image have more than {MAX_IMAGE_BYTES} bytes together")
+        self._bytes += size
 
 
 def too_much(message: str) -> BudgetExceeded:

@@ -5,6 +5,7 @@ An answer that could not be had is `RegistryUnavailable`, never "there is none":
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections import defaultdict
@@ -22,6 +23,8 @@ from chainverify.registry.auth import Credentials
 from chainverify.registry.hosts import Origin
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
 MAX_BLOB_BYTES: Final = 8 << 20
@@ -341,7 +344,9 @@ class RegistryClient:
 
         with self._lock:
             if self._http is None:
-                self._http = httpx.Client(follow_redirects=False, trust_env=self._trust_env)
+                self._http = httpx.Client(
+                    verify=_tls(self._trust_env), follow_redirects=False, trust_env=self._trust_env
+                )
                 self._http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
             return self._http
 
@@ -364,6 +369,14 @@ class RegistryClient:
             lock = self._locks[key]
         with lock:
             yield
+
+
+@functools.cache
+def _tls(trust_env: bool) -> ssl.SSLContext:
+    """The certificates that are trusted, read once: that takes as long as dozens of requests."""
+    import httpx
+
+    return httpx.create_ssl_context(trust_env=trust_env)
 
 
 class _Interrupted(Exception):
