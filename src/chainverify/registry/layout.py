@@ -155,10 +155,13 @@ class Layout:
         try:
             with _Directory(self._directory, *parts[:-1]) as directory:
                 opened = os.open(parts[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
-                with os.fdopen(opened, "rb") as file:
-                    if not stat.S_ISREG(os.fstat(opened).st_mode):
-                        raise _NotAFile(f"{self._directory}: {shown} is not a regular file")
+            try:
+                if not stat.S_ISREG(os.fstat(opened).st_mode):
+                    raise _NotAFile(f"{self._directory}: {shown} is not a regular file")
+                with os.fdopen(opened, "rb", closefd=False) as file:
                     data = file.read(limit + 1)
+            finally:
+                os.close(opened)
         except OSError as error:
             if error.errno == errno.ELOOP:
                 raise _NotAFile(f"{self._directory}: {shown} is a symbolic link, which is not followed") from error
