@@ -29,7 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 PLUGINS = {"signatures", "images", "manifests", "forges", "output"}
 """Packages whose modules are alternatives: each may import only the package's shared modules named here."""
 SHARED = {
-    "signatures": {"backends", "openpgp_crypto", "openpgp_certificates"},
+    "signatures": {"backends", "openpgp_crypto", "openpgp_certificates", "openpgp_keyring"},
     "images": {"verify", "candidates", "keys"},
     "manifests": {"yamlnodes", "extract"},
     "output": {"escape", "record"},

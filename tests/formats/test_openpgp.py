@@ -405,7 +405,7 @@ def test_addresses_of_user_ids(text: bytes, expected: str | None) -> None:
 def test_key_files_as_text() -> None:
     block = armored_of(full(), "PGP PUBLIC KEY BLOCK", headers=["Comment: mine"])
     for form in (block, block + b"\n" + block, b"Alice's key:\n\n" + block + b"\nbye", block.replace(b"\n", b"\r\n"),
-                 block.replace(b"\n", b" \n")):
+                 block.replace(b"\n", b" \n"), b"\xef\xbb\xbf" + block):
         assert len(openpgp_keys.parse_file(form).certificates) == form.count(b"BEGIN")
     secret = base64.b64encode(packet(5, b"x")).decode()
     for form in (f"-----BEGIN PGP PRIVATE KEY BLOCK-----\n\n{secret}\n-----END PGP PRIVATE KEY BLOCK-----",

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from chainverify.errors import PolicyError, SignatureError
 from chainverify.formats import armor as armor_reader
+from chainverify.formats import objects
 from chainverify.formats import openpgp as packets
 from chainverify.model.signing import Clock, Evidence, KeyMaterial, SignatureOptions
 from chainverify.signatures import openpgp
@@ -85,7 +86,7 @@ def proof(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_real_signatures(home: GpgHome, kind: Any) -> None:
-    key = home.key(f"{kind} <{kind}@example.org>", kind, subkeys=[kind] if kind != "rsa4096" else [])
+    key = home.key(f"{kind} <{kind}@example.org>", kind, subkeys=[] if kind in ("rsa3072", "rsa4096") else [kind])
     for data in (home.export(key), home.export(key, armor=False)):
         ring = ring_of(data)
         for fingerprint in home.fingerprints(key):
@@ -104,16 +105,12 @@ def test_real_signatures(home: GpgHome, kind: Any) -> None:
             assert home.verdict(PAYLOAD + b"\n", armored, when=NOW).word == "BADSIG"
 
 
-@pytest.mark.parametrize("hashing", ["SHA224", "SHA256", "SHA384", "SHA512"])
-def test_hashes(home: GpgHome, hashing: str) -> None:
-    key = home.key(kind="rsa3072")
-    found = proof(home.sign(key, PAYLOAD, "--digest-algo", hashing), ring_of(home.export(key)))
-    assert found.algorithm == f"rsa3072/{hashing.lower()}"
-
-
-def test_sha1_and_when_it_was_usual(home: GpgHome) -> None:
-    key = home.key(kind="rsa3072")
+def test_hashes_and_when_sha1_was_usual(home: GpgHome) -> None:
+    key = home.key(kind="rsa2048")
     ring = ring_of(home.export(key))
+    for hashing in ("SHA224", "SHA256", "SHA384", "SHA512"):
+        found = proof(home.sign(key, PAYLOAD, "--digest-algo", hashing), ring)
+        assert found.algorithm == f"rsa2048/{hashing.lower()}"
     armored = home.sign(key, PAYLOAD, "--digest-algo", "SHA1")
     weak = "WEAK_HASH algorithm-forbidden"
     for before, expected in [(None, weak), (START, weak), (START + 1, "GOOD")]:
@@ -127,14 +124,15 @@ def test_sha1_and_when_it_was_usual(home: GpgHome) -> None:
 def test_git_signs_and_we_verify(home: GpgHome, tmp_path: Any) -> None:
     key = home.key()
     repo = Repository.create(tmp_path / "repo")
-    raw = repo.read(repo.commit("JIRA-1: x", {"a": b"1"}, key=key))
-    head, _, rest = raw.partition(b"\ngpgsig ")
-    value, _, message = rest.partition(b"\n\n")
-    armored = value.replace(b"\n ", b"\n")
-    now = 4_000_000_000
-    found = openpgp.verify(head + b"\n\n" + message, armored, ring_of(home.export(key)), Clock(START, now), OPTIONS)
-    assert found.fingerprint == key.key_id
-    assert found.notes == ("skew",)
+    for when, notes in [(START + 5, ()), (START + 600, ()), (START + 601, ("skew",)), (START - 601, ("skew",))]:
+        home.set_clock(when)
+        oid = repo.commit(f"JIRA-1: {when}", {"a": b"1"}, key=key, when=START)
+        tag = repo.tag(f"v{when}", key=key, when=START)
+        for value in (objects.parse_commit(oid, repo.read(oid), "sha1"), objects.parse_tag(tag, repo.read(tag), "sha1")):
+            assert value.signature
+            found = openpgp.verify(value.payload, value.signature, ring_of(home.export(key)), CLOCK, OPTIONS)
+            assert (found.fingerprint, found.signed_at, found.notes) == (key.key_id, when, notes)
+    home.set_clock(None)
 
 
 # --- states of certificates: our verdict by mode, and gpg's at the same time
@@ -194,6 +192,9 @@ STATES: dict[str, State] = {
     ),
     "certificate compromised": State(
         lambda home, key: home.revoke(key, 2, when=START + DAY), HARD, HARD, HARD, "REVKEYSIG"
+    ),
+    "certificate revoked without a reason": State(
+        lambda home, key: home.revoke(key, 0, when=START + DAY), HARD, HARD, HARD, "REVKEYSIG"
     ),
     # gpg says "expired" and git from 2.54 on lets that through
     "certificate expired and compromised": State(
@@ -491,6 +492,16 @@ def test_primary_keys(name: str) -> None:
     if expected == "GOOD":
         assert ("no-key-flags" in proof(armored, ring).notes) == (name == "no flags")
         assert ("binding-backfilled" in proof(armored, ring).notes) == (name == "made later than the signature")
+
+
+def test_a_primary_younger_than_the_signature(forged: Forged) -> None:
+    """A subkey that was adopted later proves nothing about the time before its certificate existed."""
+    young = ForgedKey.create(when=START + DAY)
+    user = (ALICE, [self_signature(young, ALICE, when=START + DAY)])
+    ring = ring_of(certificate(young, [user], [Bound(forged.subkey, [binding(young, forged.subkey, when=START + DAY)])]))
+    for options in (OPTIONS, STRICT, IDENTITY):
+        assert judged(PAYLOAD, forged.signature, ring, options=options) == "FUTURE signature-bad"
+    assert judged(PAYLOAD, forged.signature, ring, options=TODAY) == "GOOD"
 
 
 def test_designated_revokers(forged: Forged) -> None:
@@ -815,7 +826,7 @@ def test_damaged_certificates_are_policy_errors_or_keyrings(home: GpgHome) -> No
     stranger = ForgedKey.create()
     foreign = armor(packet(2, stranger.sign(0, PAYLOAD, hashed=[created(START)], unhashed=[])))
     rings = 0
-    for number in range(1500):
+    for number in range(1000):
         data = damaged(binary if number % 3 else armored, rng)
         try:
             ring = ring_of(data)
@@ -849,6 +860,35 @@ def test_a_flood_of_self_signatures_is_refused(forged: Forged) -> None:
     theirs = [forged.primary.sign(0x10, b"%d" % number, hashed=[created(CREATED)], unhashed=[loose])
               for number in range(MAX_SELF_SIGNATURES + 1)]
     ring_of(certificate(forged.primary, [(ALICE, [*theirs, *forged.user[1]])]))
+
+
+def test_an_answer_is_never_given_for_another_time(forged: Forged) -> None:
+    """A keyring that was asked about many times says what a fresh one says, whatever the order."""
+    key, subkey = forged.primary, forged.subkey
+    ended = subpacket(3, (2 * DAY).to_bytes(4, "big"))
+    data = certificate(
+        key,
+        [(ALICE, [self_signature(key, ALICE, flags(3), expires(30 * DAY), when=CREATED + DAY),
+                  self_signature(key, ALICE, flags(3), ended, when=CREATED + 10 * DAY),
+                  self_signature(key, ALICE, flags(1), when=CREATED + 50 * DAY)]),
+         (b"B <b@example.org>", [self_signature(key, b"B <b@example.org>", when=CREATED + 20 * DAY),
+                                 self_signature(key, b"B <b@example.org>", reason(32), kind=0x30, when=CREATED + 24 * DAY)])],
+        [Bound(subkey, [binding(key, subkey, flags(2), ended, when=CREATED + 3 * DAY),
+                        binding(key, subkey, flags(2), expires(20 * DAY), when=CREATED + 8 * DAY),
+                        binding(key, subkey, when=CREATED + 40 * DAY),
+                        key.sign(0x28, key.prefix, subkey.prefix, hashed=[
+                            created(CREATED + 12 * DAY), issuer(key), reason(1)])])],
+    )
+    (asked,) = ring_of(data).certificates
+    questions = [(number, CREATED + hours * 3600, mode) for hours in range(-12, 60 * 24, 6) for number in (0, 1)
+                 for mode in ("strict", "backfill", "identity")]
+    random.Random(1).shuffle(questions)
+    said: set[str] = set()
+    for number, time, mode in questions:
+        standing = asked.standing(number, time, mode)  # type: ignore[arg-type]
+        said.add(standing.code)
+        assert standing == asked._judge(number, time, mode)  # type: ignore[arg-type]
+    assert said == {"GOOD", "NOT_BOUND", "FUTURE", "EXPIRED_AT_T", "REVOKED_SOFT_AT_T", "NOT_SIGNING_CAPABLE"}
 
 
 def test_a_keyring_cannot_be_changed(forged: Forged) -> None:

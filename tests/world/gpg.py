@@ -2,7 +2,8 @@
 
     with GpgHome.create() as home:
         key = home.key("Alice Example <alice@example.org>", subkeys=["ed25519"])
-        oid = repo.commit("JIRA-1: add it", {"a.txt": b"text"}, key=key)      # git signs with gpg, at the real time
+        home.set_clock(START + 60)
+        oid = repo.commit("JIRA-1: add it", {"a.txt": b"text"}, key=key)      # git signs with gpg, at that time
         armor = home.sign(key, payload, when=START + 60)                      # a detached signature at a chosen time
         public = home.export(key)                                             # for a policy's `openpgp = [...]`
 
@@ -62,8 +63,14 @@ class GpgHome:
         """A new, empty home without passphrases."""
         path = Path(tempfile.mkdtemp(prefix="cv-gpg-"))
         path.chmod(0o700)
-        (path / "gpg.conf").write_text("no-auto-key-retrieve\nno-auto-key-locate\ntrust-model always\n")
-        return cls(path)
+        home = cls(path)
+        home.set_clock(None)
+        return home
+
+    def set_clock(self, when: int | None) -> None:
+        """The time that gpg believes to be now where it is not told another, as when git calls it; None: the real one."""
+        clock = f"faked-system-time {when}!\n" if when is not None else ""
+        (self.path / "gpg.conf").write_text(f"no-auto-key-retrieve\nno-auto-key-locate\ntrust-model always\n{clock}")
 
     def __enter__(self) -> GpgHome:
         return self

@@ -97,6 +97,8 @@ def parse_file(data: bytes) -> KeyFile:
             rule="signature-bad",
             hint="leave out other people's certifications: gpg --export-options export-minimal --export",
         )
+    # some editors write a byte order mark before text
+    data = data.removeprefix(b"\xef\xbb\xbf")
     blocks = armor.key_blocks(data) if armor.is_armored(data) else (data,)
     certificates: list[Certificate] = []
     revocations: list[Signature] = []
