@@ -60,7 +60,7 @@ gitsign-level = 2
 merge-rule = "every-commit"
 allowed-signers = []
 ssh-revoked = []
-ssh-require = ["presence"]
+ssh-require = ["presence", "verification"]
 x509-roots = []
 [[signers]]
 name = "Alice"
@@ -240,7 +240,6 @@ BAD: tuple[Bad, ...] = (
             ("commits", "merge-rule", 'merge-rule = "any-parent"', '"every-commit"'),
             ("commits", "allowed-signers", 'allowed-signers = ["allowed_signers"]', "take it out"),
             ("commits", "ssh-revoked", 'ssh-revoked = "krl"', "take it out"),
-            ("commits", "ssh-require", 'ssh-require = ["presence", "verification"]', '"presence"'),
             ("commits", "x509-roots", 'x509-roots = ["ca.pem"]', ""),
             ("commits", "crls", 'crls = ["ca.crl"]', ""),
             ("commits", "timestamp-roots", 'timestamp-roots = ["tsa.pem"]', ""),

@@ -355,7 +355,16 @@ def test_security_keys(key: SecurityKey, tmp_path: Path) -> None:
     untouched = key.sign(0x00)
     assert keygen_verifies(real, PAYLOAD, untouched)
     assert refusal(PAYLOAD, untouched, sk_ring) == ("NO_PRESENCE", "signer-not-allowed")
+    lenient, strict = (SignatureOptions(ssh_require=what) for what in ((), ("presence", "verification")))
+    assert ssh.verify(PAYLOAD, untouched, sk_ring, CLOCK, lenient).code == "GOOD"
+    assert ssh.verify(PAYLOAD, key.sign(0x05), sk_ring, CLOCK, strict).code == "GOOD"
+    for flags, code in ((0x01, "NO_VERIFICATION"), (0x04, "NO_PRESENCE"), (0x00, "NO_VERIFICATION")):
+        with pytest.raises(SignatureError) as caught:
+            ssh.verify(PAYLOAD, key.sign(flags), sk_ring, CLOCK, strict)
+        assert (caught.value.code, caught.value.rule) == (code, "signer-not-allowed")
     bad = ("BAD", "signature-bad")
+    with pytest.raises(SignatureError):
+        ssh.verify(PAYLOAD + b"\n", untouched, sk_ring, CLOCK, lenient)
     assert refusal(PAYLOAD + b"\n", key.sign(), sk_ring) == bad
     assert refusal(PAYLOAD, key.sign(0x00, extra=b"\1\0\0\0\7"), sk_ring) == bad
     assert refusal(PAYLOAD, key.sign(extra=b"\1\0\0\0\6"), sk_ring) == bad

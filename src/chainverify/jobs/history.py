@@ -287,7 +287,7 @@ def _unlisted(repo: Repository, outside: set[str], exclude: Sequence[str]) -> st
 def _context(repo: Repository, policy: Policy, material: SigningMaterial, now: int, arrival: int | None) -> Context:
     rules = rules_of.prepare(policy)
     keyrings = backends.load(material.openpgp, material.ssh)
-    options = SignatureOptions(rules.commits.key_validity, rules.commits.sha1_before)
+    options = SignatureOptions(rules.commits.key_validity, rules.commits.sha1_before, rules.commits.ssh_require)
     return Context(repo.algorithm, rules, keyrings, options, now, arrival)
 
 

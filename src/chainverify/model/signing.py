@@ -58,8 +58,10 @@ class SignatureOptions(NamedTuple):
     """How the policy wants signatures judged.
 
     `key_validity` is the time rule of `[commits] key-validity`; OpenPGP signatures made with SHA-1 before `sha1_before`
-    (seconds since the epoch, None: never) are accepted.
+    (seconds since the epoch, None: never) are accepted. `ssh_require` is what the signature of a hardware security key
+    must say: that it was touched (presence), that its owner was verified.
     """
 
     key_validity: KeyValidity = "backfill"
     sha1_before: int | None = None
+    ssh_require: tuple[Literal["presence", "verification"], ...] = ("presence",)

@@ -22,6 +22,7 @@ FILE: Final = "chainverify/messages"
 """Where the entry lies in a git directory."""
 MAX_BYTES: Final = 4 << 20
 _FORMAT: Final = b"chainverify messages 1"
+_END: Final = b"end"
 _REGULAR: Final = 0o100000
 _KIND: Final = 0o170000
 _OTHERS_WRITE: Final = 0o022
@@ -123,6 +124,7 @@ def _encode(policy: bytes, version: bytes, messages: MessagesPolicy | None, rule
         parts += [_optional(messages.introduction), messages.separator.encode(), _optional(messages.pattern)]
         parts += [_optional(messages.subject_max), _optional(messages.body_line_max)]
         parts += [messages.merges.encode(), messages.reverts.encode(), b"%d" % messages.allow_fixup]
+    parts.append(_END)
     return b"".join(b"%d:%b," % (len(part), part) for part in parts)
 
 
@@ -136,31 +138,30 @@ def _decode(data: bytes, policy: bytes, version: bytes) -> Entry | None:
     parts: list[bytes] = []
     while at < len(data):
         colon = data.index(b":", at, at + 12)
-        end = colon + 1 + int(data[at:colon])
+        end = colon + 1 + _number(data[at:colon])
         if data[end : end + 1] != b",":
             raise ValueError("no comma after a value")
         parts.append(data[colon + 1 : end])
         at = end + 1
         if parts != [_FORMAT, version, policy][: len(parts)] and len(parts) <= 3:
             return None
-    if len(parts) < 4:
+    if len(parts) < 5 or parts[-1] != _END:
         raise ValueError("too few values")
-    values = iter(parts[3:])
-    texts = [next(values, b"").decode() for _ in range(2 * int(next(values)))]
-    rules = dict(zip(texts[::2], texts[1::2], strict=True))
-    if any(setting not in ("enforce", "advise", "off") for setting in rules.values()):
+    texts = [part.decode() for part in parts[4:-1]]
+    split = 2 * _number(parts[3])
+    rules = dict(zip(texts[:split:2], texts[1:split:2], strict=True))
+    rest = texts[split:]
+    if len(texts) < split or any(setting not in ("enforce", "advise", "off") for setting in rules.values()):
         raise ValueError("unknown setting")
-    kind = next(values, None)
-    if kind is None:
+    if not rest:
         return Entry(None, rules)
-    rest = [value.decode() for value in values]
-    count = int(rest.pop(0))
-    if kind != b"messages" or len(rest) != count + 8:
+    if len(rest) < 2 or rest[0] != "messages" or len(rest) != 10 + (count := _number(rest[1].encode())):
         raise ValueError("not the values of a message policy")
+    del rest[:2]
     introduction, separator, pattern, subject_max, body_line_max, merges, reverts, fixup = rest[count:]
     if merges not in ("skip", "judge") or reverts not in ("skip", "judge") or fixup not in ("0", "1"):
         raise ValueError("unknown setting")
-    limits = [None if text == "-" else int(_present(text)) for text in (subject_max, body_line_max)]
+    limits = [None if text == "-" else _number(_present(text).encode()) for text in (subject_max, body_line_max)]
     return Entry(
         CachedMessages(
             introduction=None if introduction == "-" else _present(introduction),
@@ -175,6 +176,12 @@ def _decode(data: bytes, policy: bytes, version: bytes) -> Entry | None:
         ),
         rules,
     )
+
+
+def _number(digits: bytes) -> int:
+    if not digits.isdigit() or len(digits) > 9:
+        raise ValueError("not a number")
+    return int(digits)
 
 
 def _present(text: str) -> str:

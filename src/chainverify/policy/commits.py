@@ -65,7 +65,10 @@ COMMITS: Final = Section(
         Field("merge-rule", Pending(("every-commit",)), "which commits of a merge must be signed"),
         Field("allowed-signers", Pending(([],)), "files in OpenSSH's format, each principal a person"),
         Field("ssh-revoked", Pending(([],)), "revoked SSH keys: KRL or list of keys"),
-        Field("ssh-require", Pending(("presence", ["presence"])), "what a security key must prove"),
+        Field(
+            "ssh-require", ListOf(Choice(("presence", "verification"))),
+            "what a hardware security key must have proved: a touch, and that its owner was verified; [] asks for neither",
+        ),
         Field("x509-roots", Pending(([],)), "CAs whose e-mail certificates count"),
         Field("crls", Pending(([],)), "certificate revocation lists"),
         Field("timestamp-roots", Pending(([],)), "roots of timestamp authorities"),

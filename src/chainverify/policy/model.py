@@ -44,6 +44,7 @@ class CommitsPolicy(NamedTuple):
     identity: tuple[IdentityRule, ...] = ("committer-email",)
     key_validity: KeyValidity = "backfill"
     sha1_before: int | None = None
+    ssh_require: tuple[Literal["presence", "verification"], ...] = ("presence",)
 
 
 class MessagesPolicy(NamedTuple):

@@ -39,6 +39,8 @@ _CURVES: Final[dict[str, tuple[ec.EllipticCurve, hashes.HashAlgorithm]]] = {
 _PADDING: Final = padding.PKCS1v15()
 USER_PRESENT: Final = 0x01
 """The flag of a security key's signature that says the key was touched (FIDO U2F raw message formats)."""
+USER_VERIFIED: Final = 0x04
+"""The flag that says the key's owner was verified, by PIN or fingerprint."""
 
 
 class TrustedKey(NamedTuple):
@@ -87,13 +89,13 @@ def verify(
     3. the hash is SHA-256 or SHA-512,
     4. the key is one of the keyring, compared by its whole wire form,
     5. the signature algorithm fits the key,
-    6. of a security key: a person touched it,
+    6. of a security key: the flags are those that the policy asks for,
     7. the signature is good.
 
     An SSH signature holds no time: the evidence names the clock that was believed instead.
 
     Raises `SignatureError` with code `MALFORMED`, `WRONG_NAMESPACE`, `UNSUPPORTED`, `WEAK_KEY`, `NO_KEY`,
-    `NO_PRESENCE` or `BAD`; its evidence holds the key's `fingerprint` once known.
+    `NO_PRESENCE`, `NO_VERIFICATION` or `BAD`; its evidence holds the key's `fingerprint` once known.
     """
     try:
         parsed = sshsig.parse(signature)
@@ -118,7 +120,7 @@ def verify(
     signed = sshsig.signed_data(NAMESPACE, parsed.hash_algorithm, payload)
     try:
         if trusted.application:
-            signed = _touched(trusted, parsed.extra, signed, evidence)
+            signed = _by_a_person(trusted, parsed.extra, signed, options, evidence)
         _check(trusted, parsed.algorithm, parsed.signature, signed, evidence)
     except Malformed as error:
         raise SignatureError(
@@ -168,19 +170,30 @@ def _check(trusted: TrustedKey, algorithm: str, value: bytes, signed: bytes, evi
     key.verify(encode_dss_signature(r, s), signed, ec.ECDSA(_CURVES[kind][1]))
 
 
-def _touched(trusted: TrustedKey, extra: bytes, signed: bytes, evidence: dict[str, object]) -> bytes:
-    """What a security key signs for `signed` (OpenSSH PROTOCOL.u2f), once the flags say that a person was there.
+def _by_a_person(
+    trusted: TrustedKey, extra: bytes, signed: bytes, options: SignatureOptions, evidence: dict[str, object]
+) -> bytes:
+    """What a security key signs for `signed` (OpenSSH PROTOCOL.u2f), once the flags say what the policy asks.
 
     ssh-keygen accepts signatures without presence; a key in a machine that signs by itself is then as good as a touch.
+    The flags are under the signature: a false claim does not verify.
     """
     if len(extra) != 5:
         raise _bad(f"security key signature has {len(extra)} bytes of flags and counter, expected 5", evidence)
-    if not extra[0] & USER_PRESENT:
+    if "verification" in options.ssh_require and not extra[0] & USER_VERIFIED:
+        raise SignatureError(
+            f"security key {trusted.fingerprint} signed without verifying its owner",
+            code="NO_VERIFICATION",
+            rule="signer-not-allowed",
+            hint="sign with a key made with `ssh-keygen -O verify-required`",
+            evidence=evidence,
+        )
+    if "presence" in options.ssh_require and not extra[0] & USER_PRESENT:
         raise SignatureError(
             f"security key {trusted.fingerprint} signed without being touched",
             code="NO_PRESENCE",
             rule="signer-not-allowed",
-            hint="sign again with a key that asks for a touch (made without `no-touch-required`)",
+            hint="sign with a key that asks for a touch; [commits] ssh-require = [] accepts signatures without one",
             evidence=evidence,
         )
     application = hashlib.sha256(trusted.application).digest()
