@@ -29,7 +29,8 @@ MESSAGE = "JIRA-123: say what the change does\n\nWhy it is done, in a line or tw
 
 def policy(root: Path) -> str:
     """A policy with 20 signers, one key each, and the usual rules about messages."""
-    lines = ["version = 1", "", "[commits]", "", "[messages]", 'tickets = ["JIRA", "FEATURE"]', "subject-max = 72", "body-line-max = 100"]
+    lines = ["version = 1", "", "[commits]", "", "[messages]"]
+    lines += ['tickets = ["JIRA", "FEATURE"]', "subject-max = 72", "body-line-max = 100"]
     for number in range(SIGNERS):
         key = SshKey.create(root / "keys", f"person{number}")
         lines += [

@@ -14,7 +14,8 @@ from chainverify.formats.glob import matches, matches_any
 VECTORS = [
     ("a", "a", True), ("a", "ab", False), ("a", "ba", False), ("", "", True), ("", "a", False),
     ("*", "abc", True), ("*", "", True), ("*", "a/b", False), ("a*c", "abbc", True), ("a*c", "ab/c", False),
-    ("**", "a/b/c", True), ("**", "", True), ("a/**", "a/b/c", True), ("a/**", "a/", True), ("a/**", "a", False), ("a/**", "ab", False),
+    ("**", "a/b/c", True), ("**", "", True), ("a/**", "a/b/c", True), ("a/**", "a/", True), ("a/**", "a", False), ("a/**",
+    "ab", False),
     ("**/x", "x", True), ("**/x", "a/b/x", True), ("**/x", "ax", False), ("**/x", "a/x/b", False),
     ("a/**/b", "a/b", True), ("a/**/b", "a/x/y/b", True), ("a/**/b", "axb", False), ("a/**/b", "a/xb", False),
     ("a**/b", "ab", False), ("a**/b", "a/b", True), ("a**/b", "ax/y/b", True), ("team**/x", "teamx", False),
@@ -23,8 +24,10 @@ VECTORS = [
     ("registry.example.org/team/**", "registry.example.org/team/a/b", True),
     ("registry.example.org/team/**", "registry.example.org/teams/a", False),
     ("registry.example.org/**", "registryXexample.org/a", False),
-    ("a?c", "abc", False), ("a?c", "a?c", True), ("[ab]", "a", False), ("[ab]", "[ab]", True), ("{a,b}", "a", False), ("a\\*", "a\\x", True),
-    ("*.yaml", "x.yaml\n", False), ("*.yaml", "x\n.yaml", True), ("**/*.yaml", "a/b.yaml", True), ("*/*", "a/b", True), ("*/*", "a", False),
+    ("a?c", "abc", False), ("a?c", "a?c", True), ("[ab]", "a", False), ("[ab]", "[ab]", True), ("{a,b}", "a", False),
+    ("a\\*", "a\\x", True),
+    ("*.yaml", "x.yaml\n", False), ("*.yaml", "x\n.yaml", True), ("**/*.yaml", "a/b.yaml", True), ("*/*", "a/b", True),
+    ("*/*", "a", False),
     ("**/**", "a", True), ("**/*/**", "a/b", True),
 ]  # fmt: skip
 

@@ -15,17 +15,24 @@ from chainverify.errors import Malformed
 from chainverify.formats import pattern
 from chainverify.formats.pattern import compile_pattern
 
-TEXTS = ["", "a", "b", "ab", "ba", "aab", "abab", "a-b", "JIRA-12: x", "JIRA-12:", "x JIRA-1: y", "0", "9_z", " ", "\t", "\u00e9", "a\nb", "]", "-", "^", "a.b"]
+TEXTS = [
+    "", "a", "b", "ab", "ba", "aab", "abab", "a-b", "JIRA-12: x", "JIRA-12:", "x JIRA-1: y", "0", "9_z", " ", "\t", "\u00e9",
+    "a\nb", "]", "-", "^", "a.b",
+]  # fmt: skip
 
 AGREED = [
-    "", "a", "^a", "a$", "^a$", "^$", "a|b", "^(a|b)$", "(ab)+", "(ab)*$", "^(ab){2}$", "^a{0}b", "a{2,}", "^a{1,2}b$", "(a*)*b", "(a|)b",
-    "(|a)", "()", "(?:ab)?a", ".", "^.$", "[ab]", "[^ab]", "[a-c]", "[]a]", "[^]a]", "[a-]", "[-a]", "[a^]", r"\.", r"a\.b", r"\-",
+    "", "a", "^a", "a$", "^a$", "^$", "a|b", "^(a|b)$", "(ab)+", "(ab)*$", "^(ab){2}$", "^a{0}b", "a{2,}", "^a{1,2}b$",
+    "(a*)*b", "(a|)b",
+    "(|a)", "()", "(?:ab)?a", ".", "^.$", "[ab]", "[^ab]", "[a-c]", "[]a]", "[^]a]", "[a-]", "[-a]", "[a^]", r"\.", r"a\.b",
+    r"\-",
     "^(JIRA-[0-9]+|FEATURE-[0-9]+): .+", "a^b", "(^a|b$)", "(a|b)*abb", "x*", "((a))", "[+*.]", r"[\]\-]", r"a\|b", "a}", "]",
     "(^|x )JIRA-[0-9]{1,3}", "a?a?a?aaa", "([ab][ab]){2}", "a{0,0}b", "(a{0}){3}b",
 ]
 """Patterns on which Python and GNU grep must agree with us."""
 
-PYTHON_ONLY = [r"\d", r"\D", r"\w", r"\W+", r"\s", r"^\S+$", r"[\d_]", r"[^\s]", r"\t", r"[\t ]", r"^[\w-]+: ", "(a|b|)+", "(a?){3}"]
+PYTHON_ONLY = [
+    r"\d", r"\D", r"\w", r"\W+", r"\s", r"^\S+$", r"[\d_]", r"[^\s]", r"\t", r"[\t ]", r"^[\w-]+: ", "(a|b|)+", "(a?){3}",
+]  # fmt: skip
 
 
 def reference(source: str, text: str) -> bool:
@@ -146,7 +153,10 @@ def test_any_expression_as_python(source: str, texts: list[str]) -> None:
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.text(st.sampled_from("ab^$|()[]{}*+?\\.-,12:dDwsb<"), max_size=14), st.lists(st.text(st.sampled_from("ab-12 :."), max_size=6), max_size=4))
+@given(
+    st.text(st.sampled_from("ab^$|()[]{}*+?\\.-,12:dDwsb<"), max_size=14),
+    st.lists(st.text(st.sampled_from("ab-12 :."), max_size=6), max_size=4),
+)
 def test_any_text_is_refused_or_means_what_python_reads(source: str, texts: list[str]) -> None:
     try:
         compiled = compile_pattern(source)

@@ -33,7 +33,8 @@ def broken(text: str, policy: MessagesPolicy = TICKETS, facts: MessageFacts | No
 
 
 GOOD = [
-    "JIRA-1: x", "FEATURE-123456: add the parser\n\nbody", "\n\nJIRA-1: x\n", "JIRA-1: x\r\n\r\nbody\r\n", "JIRA-1: caf\u00e9 \u65e5\u672c",
+    "JIRA-1: x", "FEATURE-123456: add the parser\n\nbody", "\n\nJIRA-1: x\n", "JIRA-1: x\r\n\r\nbody\r\n",
+    "JIRA-1: caf\u00e9 \u65e5\u672c",
     "JIRA-1: x\n# not a comment once it is stored", "JIRA-01: x", "JIRA-1:  two blanks", "JIRA-1: x\nfolded",
 ]  # fmt: skip
 
@@ -200,12 +201,14 @@ def test_encoding_is_a_finding_and_the_rest_is_judged() -> None:
 
 
 SUGGESTIONS = [
-    ("jira-12 - add x", "JIRA-12: add x"), ("JIRA-12 add x", "JIRA-12: add x"), ("JIRA 12: x", "JIRA-12: x"), ("[JIRA-12] x", "JIRA-12: x"),
+    ("jira-12 - add x", "JIRA-12: add x"), ("JIRA-12 add x", "JIRA-12: add x"), ("JIRA 12: x", "JIRA-12: x"), ("[JIRA-12] x",
+    "JIRA-12: x"),
     ("JIRA12 x", "JIRA-12: x"), ("JIRA_12: x", "JIRA-12: x"), ("(jira-12): x", "JIRA-12: x"), ("#JIRA-12 x", "JIRA-12: x"),
     ("JIRA-12:x", "JIRA-12: x"), ("JIRA-12, x", "JIRA-12: x"), ("JIRA-12\u2014x", "JIRA-12: x"), ("JRIA-12: x", "JIRA-12: x"),
     ("FEATUR-1: x", "FEATURE-1: x"), ("FEATURES-1: x", "FEATURE-1: x"), ("JURA-1: x", "JIRA-1: x"), ("  JIRA-1: x", "JIRA-1: x"),
     ("add x (JIRA-3)", "JIRA-3: add x"), ("add x JIRA-3", "JIRA-3: add x"), ("fix: JIRA-3 add x", "JIRA-3: fix add x"),
-    ("JIRA-12 JIRA-12: x", "JIRA-12: x"), ("\u0408IRA-1: x", "JIRA-1: x"), ("JIRA\u20131: x", "JIRA-1: x"), ("Jira-7: Do it", "JIRA-7: Do it"),
+    ("JIRA-12 JIRA-12: x", "JIRA-12: x"), ("\u0408IRA-1: x", "JIRA-1: x"), ("JIRA\u20131: x", "JIRA-1: x"), ("Jira-7: Do it",
+    "JIRA-7: Do it"),
     ("fix", ""), ("JIRA-12", ""), ("12: x", ""), ("OTHER-1: x", ""), ("JIRA-: x", ""), ("utf-8 is used", ""), ("", ""),
 ]  # fmt: skip
 
@@ -218,7 +221,10 @@ def test_nearest(text: str, form: str) -> None:
 
 
 @settings(deadline=None)
-@given(st.text(max_size=40) | st.from_regex(r"[\[(# ]?[Jj][Ii]?[Rr][Aa][ _-]?[0-9]{0,3}[\])]?[ :-]{0,3}[a-z \u202e]{0,8}", fullmatch=True))
+@given(
+    st.text(max_size=40)
+    | st.from_regex(r"[\[(# ]?[Jj][Ii]?[Rr][Aa][ _-]?[0-9]{0,3}[\])]?[ :-]{0,3}[a-z \u202e]{0,8}", fullmatch=True)
+)
 def test_a_suggestion_passes(text: str) -> None:
     form = nearest(text, STRICT)
     if form:

@@ -3,8 +3,8 @@
 An edited file still holds comments, perhaps scissors and a diff; a message from `-m` or `-F` does not, and its `#` lines
 stay. What decides: `commit.cleanup`, whether an editor ran (`GIT_EDITOR=:` says it did not), `core.commentChar` and
 `core.commentString`, `-v`, and `--cleanup`, which only the command line of git shows. Where that cannot be seen, every
-reading that git may choose is returned, and the caller wants all of them to pass. Sources: git's `builtin/commit.c` (`prepare_to_commit`,
-`cleanup_message`) and `sequencer.c` (`get_cleanup_mode`).
+reading that git may choose is returned, and the caller wants all of them to pass. Sources: git's `builtin/commit.c`
+(`prepare_to_commit`, `cleanup_message`) and `sequencer.c` (`get_cleanup_mode`).
 """
 
 from __future__ import annotations
@@ -24,6 +24,10 @@ AUTO_COMMENTS: Final = "#;@!$%^&|:"
 """What git chooses from under `core.commentChar = auto`."""
 _ANCESTORS: Final = 4
 """Processes between this one and git: a shell, or another hook manager."""
+_WITH_VALUE: Final = (
+    "--message", "--file", "--author", "--date", "--template", "--reuse-message", "--reedit-message", "--fixup", "--squash",
+    "--trailer", "--pathspec-from-file", "--cleanup", "--into-name", "--strategy", "--strategy-option",
+)  # fmt: skip
 _MODES: Final = ("strip", "whitespace", "verbatim", "scissors", "default")
 
 
@@ -80,9 +84,15 @@ def _modes(configured: str | None, *, editor: bool, arguments: Sequence[str] | N
 
 
 def _is_value(arguments: Sequence[str], position: int) -> bool:
-    """Whether the argument may be the value of the option before it (`-m --cleanup=strip`), or stands after `--`."""
+    """Whether the argument is, or may be, the value of the option before it (`-m --cleanup=strip`), or stands after `--`."""
     before = arguments[position - 1] if position else ""
-    return "--" in arguments[:position] or (before.startswith("-") and "=" not in before)
+    if "--" in arguments[:position]:
+        return True
+    if before.startswith("--"):
+        return "=" not in before and any(name.startswith(before) for name in _WITH_VALUE)
+    # of letters in one word the first that takes a value takes the rest, or the next word where it is the last
+    letter = next((at for at, c in enumerate(before) if c in "mFCct"), -1) if before.startswith("-") else -1
+    return letter == len(before) - 1 > 0
 
 
 def _mode(name: str, *, editor: bool) -> str:

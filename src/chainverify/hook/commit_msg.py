@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
-from chainverify import __version__
+from chainverify._version import __version__
 from chainverify.hook import cleanup
 from chainverify.policy import cache
 
