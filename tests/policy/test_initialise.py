@@ -115,6 +115,10 @@ def test_a_forged_signature_names_no_key(world: Repository, keys: dict[str, SshK
     world.update("HEAD", forged)
     _, policy = initial(world)
     assert (policy.commits, policy.signers) == (None, ())
+    # nor does it join a key to the person whose name it uses
+    world.commit("good", {"a": "2"}, key=keys["alice"])
+    _, policy = initial(world)
+    assert [each.ssh for each in policy.signers] == [(" ".join(keys["alice"].public.split()[:2]),)]
 
 
 @pytest.mark.tool("gpg")
@@ -128,6 +132,16 @@ def test_openpgp_keys_of_the_tree(world: Repository) -> None:
     assert policy.observed == ("signers[0]",)
     assert "# keys/else.asc holds keys, too" in text
     assert verdicts(world, text) == [("verified", "pass")]
+
+
+@pytest.mark.tool("gpg")
+def test_a_commit_in_another_name_proves_nothing(world: Repository) -> None:
+    with GpgHome.create() as home:
+        key = home.key("Alice Example <alice@example.org>")
+        world.commit("one", {"keys/alice.asc": home.export(key)}, key=key, committer=BOB)
+        text, policy = initial(world)
+    assert (policy.commits, policy.signers) == (None, ())
+    assert "# keys/alice.asc holds keys, too" in text
 
 
 def test_allowed_signers(world: Repository, keys: dict[str, SshKey]) -> None:
