@@ -58,7 +58,8 @@ def ssh_signer(seed: bytes = b"s" * 32) -> Signer:
         start = b"SSHSIG" + _string(b"git") + _string(b"") + _string(b"sha512")
         value = key.sign(start + _string(hashlib.sha512(payload).digest()))
         sig = _string(b"ssh-ed25519") + _string(value)
-        wire = b"SSHSIG" + struct.pack(">I", 1) + _string(blob) + _string(b"git") + _string(b"") + _string(b"sha512") + _string(sig)
+        named = _string(b"git") + _string(b"") + _string(b"sha512")
+        wire = b"SSHSIG" + struct.pack(">I", 1) + _string(blob) + named + _string(sig)
         return _armor(b"SSH SIGNATURE", wire, 70, b"")
 
     digest = base64.b64encode(hashlib.sha256(blob).digest()).rstrip(b"=").decode()
@@ -95,7 +96,7 @@ def openpgp_signer(seed: bytes = b"p" * 32) -> Signer:
 
 
 def make(path: Path, signer: Signer, count: int) -> Repository:
-    """A bare repository at `path` whose branch main has `count` commits by the signer, every tenth a merge-free line of text."""
+    """A bare repository at `path` whose branch main is a line of `count` commits by the signer."""
     repo = Repository.create(path, bare=True)
     tree = object_id("tree", b"", "sha1")
     objects: list[tuple[int, bytes]] = [(2, b"")]

@@ -25,6 +25,7 @@ MAX_DEATHS: Final = 16
 """How often git may die over damaged objects before reading stops."""
 _WINDOW: Final = 4096
 """Bytes of names asked for and not answered: POSIX pipes hold at least one page under all limits."""
+_LOW, _HIGH = _WINDOW // 4, _WINDOW * 3 // 4
 _SKIP: Final = 1 << 20
 _match_header: Final = re.compile(rb"([0-9a-f]{40}|[0-9a-f]{64}) (commit|tree|blob|tag) ([0-9]{1,19})\n").fullmatch
 _UNUSABLE: Final = re.compile("[\n\r\0]")
@@ -96,12 +97,11 @@ class ObjectReader:
         asked = 0
         ended = False
         while True:
-            while not ended and self._ahead < _WINDOW:
-                batch, ended = self._gather(waiting, mine)
-                asked += batch
-                if not batch:
-                    break
-            if not asked and ended:
+            # in batches, for a write costs more than a name; and never while answers of ours wait, which would pile up
+            if not ended and not mine and (self._ahead < _LOW or not asked):
+                count, ended = self._gather(waiting, mine)
+                asked += count
+            if not asked:
                 return
             while not mine:
                 self._take()
@@ -113,7 +113,7 @@ class ObjectReader:
         lines: list[bytes] = []
         count = 0
         ended = False
-        while self._ahead < _WINDOW // 2 or not count:
+        while self._ahead < _HIGH or not count:
             name = next(names, None)
             if name is None:
                 ended = True

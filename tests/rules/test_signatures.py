@@ -1,0 +1,188 @@
+"""What the policy says of a proved signature: times, identities, exceptions, tags; each refusal by its rule."""
+
+from __future__ import annotations
+
+import pytest
+
+from chainverify.errors import BackendCrashed, BudgetExceeded, Malformed, ObjectMissing, SignatureError
+from chainverify.model.gitobject import Commit, Ident, Tag
+from chainverify.model.report import Subject
+from chainverify.model.signing import Clock, Evidence
+from chainverify.policy.model import CommitsPolicy, Policy, Signer
+from chainverify.rules import signatures
+
+OID = "a" * 40
+ALICE = Signer("Alice Example", ("alice@example.org", "Alice@Work.example"))
+T = 1_000_000
+
+
+def commit(committer: bytes = b"alice@example.org", author: bytes = b"bob@example.org") -> Commit:
+    return Commit(OID, OID, (), Ident(b"B", author, T, b"+0000"), Ident(b"A", committer, T, b"+0000"), None,
+                  b"JIRA-1: why\n\nmore\n", b"", b"sig", ("unknown-header:x",))
+
+
+def evidence(**changes: object) -> Evidence:
+    base = Evidence("openpgp", "F" * 40, "E" * 40, "Alice Example", T, "signature", "ed25519", "GOOD", ("left16-mismatch",),
+                    ("ALICE@example.org",))
+    return base._replace(**changes)  # type: ignore[arg-type]
+
+
+def judged(
+    signer: Signer = ALICE, *, made: Commit | None = None, proof: Evidence | None = None, clock: Clock | None = None, **commits: object
+) -> list[tuple[str, str, object]]:
+    rules = signatures.prepare(Policy("p", "d", CommitsPolicy(**commits), signers=(signer,)))  # type: ignore[arg-type]
+    found = signatures.judge_commit(made or commit(), proof or evidence(), clock or Clock(T, T + 10), rules)
+    return [(one.rule, one.status, one.evidence.get("code")) for one in found]
+
+
+GOOD = [("verified", "pass", "GOOD")]
+
+
+def test_a_good_commit_has_the_evidence_of_the_contract() -> None:
+    rules = signatures.prepare(Policy("p", "d", CommitsPolicy(), signers=(ALICE,)))
+    [found] = signatures.judge_commit(commit(), evidence(), Clock(T, T), rules)
+    assert (found.rule, found.status, found.message) == ("verified", "pass", "good OpenPGP signature by Alice Example")
+    assert found.subject == Subject("commit", OID, "JIRA-1: why")
+    assert found.evidence == {
+        "format": "openpgp", "fingerprint": "F" * 40, "signer": "Alice Example", "signed_at": "1970-01-12T13:46:40Z",
+        "time_source": "signature", "level": None, "code": "GOOD", "notes": ["unknown-header:x", "left16-mismatch"],
+    }
+
+
+def test_a_signer_the_policy_does_not_have() -> None:
+    assert judged(proof=evidence(signer="Mallory")) == [("signer-unknown", "fail", "GOOD")]
+
+
+BAD_IDENTITY = [("identity-mismatch", "fail", "GOOD")]
+
+
+@pytest.mark.parametrize(
+    ("email", "good"),
+    [
+        (b"alice@example.org", True), (b"ALICE@EXAMPLE.ORG", True), (b"alice@work.example", True), (b"bob@example.org", False),
+        (b"", False), (b" alice@example.org", False), (b"alice@example.org ", False), (b"alice@example.org\xff", False),
+        ("\u212alice@example.org".encode(), False), (b"xalice@example.org", False), (b"alice@example.org.evil", False),
+    ],
+)
+def test_the_committer_must_be_the_signer(email: bytes, good: bool) -> None:
+    assert judged(made=commit(email)) == (GOOD if good else BAD_IDENTITY)
+    assert judged(made=commit(email), identity=("off",)) == GOOD
+
+
+def test_only_ascii_letters_fold() -> None:
+    kelvin = Signer("Alice Example", ("kate@example.org", "ä@example.org"))
+    assert judged(kelvin, made=commit("\u212aate@example.org".encode())) == BAD_IDENTITY
+    assert judged(kelvin, made=commit("Ä@example.org".encode())) == BAD_IDENTITY
+    assert judged(kelvin, made=commit("ä@EXAMPLE.org".encode())) == GOOD
+    assert judged(kelvin, made=commit("ä@example.org".encode("latin-1"))) == BAD_IDENTITY
+
+
+def test_other_identity_rules() -> None:
+    assert judged(identity=("author-email",)) == BAD_IDENTITY
+    assert judged(made=commit(author=b"alice@example.org"), identity=("author-email",)) == GOOD
+    assert judged(identity=("committer-email", "author-email")) == BAD_IDENTITY
+    assert judged(made=commit(b"x", b"y"), identity=("committer-email", "author-email")) == BAD_IDENTITY * 2
+    assert judged(made=commit(b"x"), identity=("principal",)) == GOOD
+    assert judged(proof=evidence(emails=("x@y",)), identity=("principal",)) == BAD_IDENTITY
+    assert judged(proof=evidence(emails=()), identity=("principal",)) == BAD_IDENTITY
+    assert judged(proof=evidence(format="ssh", emails=()), identity=("principal",)) == GOOD
+
+
+EXPIRED = [("signer-expired", "fail", "EXPIRED_AT_T")]
+
+
+@pytest.mark.parametrize(
+    ("after", "before", "at", "arrival", "found"),
+    [
+        (T, T, T, None, GOOD), (T + 1, None, T, None, EXPIRED), (None, T - 1, T, None, EXPIRED), (None, T, T, T, GOOD),
+        (None, T, T, T + 1, EXPIRED), (None, T + 1, T, T + 1, GOOD), (T, None, T - 1, T + 5, EXPIRED),
+    ],
+)
+def test_the_signers_window(
+    after: int | None, before: int | None, at: int, arrival: int | None, found: list[tuple[str, str, object]]
+) -> None:
+    """A backdated claim does not help on a server: the arrival refutes it."""
+    signer = ALICE._replace(valid_after=after, valid_before=before)
+    assert judged(signer, proof=evidence(signed_at=at), clock=Clock(T, T + 10, arrival)) == found
+
+
+REVOKED = [("signer-revoked", "fail", "REVOKED_HARD")]
+
+
+@pytest.mark.parametrize(
+    ("source", "arrival", "found"),
+    [("signature", None, REVOKED), ("committer", None, REVOKED), ("now", None, REVOKED), ("arrival", T + 99, GOOD),
+     ("signature", T + 99, GOOD), ("arrival", T + 100, REVOKED), ("signature", T + 101, REVOKED)],
+)
+def test_only_arrival_survives_a_compromise(source: str, arrival: int | None, found: list[tuple[str, str, object]]) -> None:
+    signer = ALICE._replace(compromised_at=T + 100)
+    assert judged(signer, proof=evidence(time_source=source), clock=Clock(T, T + 200, arrival)) == found
+
+
+def test_a_time_that_is_yet_to_come() -> None:
+    assert judged(proof=evidence(signed_at=T + 310)) == GOOD
+    assert judged(proof=evidence(signed_at=T + 311)) == [("signer-expired", "fail", "FUTURE")]
+    assert judged(proof=evidence(signed_at=(1 << 63) - 1)) == [("signer-expired", "fail", "FUTURE")]
+
+
+def test_every_broken_rule_is_reported() -> None:
+    signer = ALICE._replace(compromised_at=1, valid_before=1)
+    assert judged(signer, made=commit(b"x")) == REVOKED + EXPIRED + BAD_IDENTITY
+
+
+@pytest.mark.parametrize(
+    ("error", "rule", "status", "code"),
+    [
+        (SignatureError("m", code="BAD"), "signature-bad", "fail", "BAD"),
+        (SignatureError("m", code="WEAK_KEY", rule="algorithm-forbidden"), "algorithm-forbidden", "fail", "WEAK_KEY"),
+        (Malformed("m"), "commit-malformed", "fail", None),
+        (Malformed("m", rule="signature-ambiguous"), "signature-ambiguous", "fail", None),
+        (ObjectMissing("m"), "object-missing", "unknown", None),
+        (BackendCrashed("m"), "internal", "unknown", None),
+        (BudgetExceeded("m"), "deadline", "unknown", None),
+    ],
+)
+def test_errors_become_findings(error: SignatureError, rule: str, status: str, code: str | None) -> None:
+    found = signatures.from_error(Subject("commit", OID), error)
+    assert (found.rule, found.status, found.evidence.get("code")) == (rule, status, code)
+
+
+def test_exceptions_are_exact() -> None:
+    rules = signatures.prepare(Policy("p", "d", CommitsPolicy(exceptions=frozenset({OID}))))
+    found = signatures.excused(Subject("commit", OID), rules)
+    assert found is not None
+    assert (found.rule, found.status, found.waived) == ("verified", "skip", "[commits] exceptions")
+    assert signatures.excused(Subject("commit", "a" * 39 + "b"), rules) is None
+    assert signatures.excused(Subject("commit", "a" * 12), rules) is None
+
+
+def tag(name: bytes = b"v1", email: bytes | None = b"alice@example.org") -> Tag:
+    return Tag(OID, OID, "commit", name, Ident(b"A", email, T, b"+0000") if email is not None else None, b"m", b"p", b"s")
+
+
+def test_tags() -> None:
+    rules = signatures.prepare(Policy("p", "d", signers=(ALICE,), tags="signed"))
+    clock = Clock(T, T)
+    assert [one.rule for one in signatures.judge_tag(tag(), evidence(), clock, rules)] == ["verified"]
+    assert [one.rule for one in signatures.judge_tag(tag(email=b"x"), evidence(), clock, rules)] == ["identity-mismatch"]
+    [found] = signatures.judge_tag(tag(email=None), evidence(), clock, rules)
+    assert (found.rule, found.message) == ("identity-mismatch", "signed by Alice Example, but the tag names no tagger")
+    assert signatures.unsigned_tag(tag(), rules).rule == "tag-unsigned"
+    assert signatures.unsigned_tag(tag(), rules._replace(tags="annotated")).rule == "verified"
+    assert signatures.lightweight_tag("refs/tags/v1").rule == "tag-unsigned"
+    assert signatures.tag_name(tag(), "refs/tags/v1") is None
+    assert signatures.tag_name(tag(b"a/v1"), "refs/tags/a/v1") is None
+    assert signatures.tag_name(tag(b"\xff"), "refs/tags/\\xff") is None
+    for ref in ("refs/tags/v2", "refs/tags/V1", "refs/tags/a/v1", "refs/tags/v1 "):
+        renamed = signatures.tag_name(tag(), ref)
+        assert renamed is not None
+        assert (renamed.rule, renamed.status) == ("tag-name-mismatch", "fail")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "1970-01-01T00:00:00Z"), (-1, "1969-12-31T23:59:59Z"), (1_750_000_000, "2025-06-15T15:06:40Z"),
+     (1 << 62, f"@{1 << 62}"), (-(1 << 62), f"@{-(1 << 62)}")],
+)
+def test_times_in_reports(seconds: int, text: str) -> None:
+    assert signatures.rfc3339(seconds) == text
