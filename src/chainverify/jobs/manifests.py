@@ -64,8 +64,8 @@ def scan_paths(
     top = Path(os.path.realpath(root))
     selected = _Selection(include, exclude)
     found: dict[str, Extraction] = {}
-    links: list[tuple[str, Path, Path]] = []
-    read: set[str] = set()
+    links: list[tuple[str, str, Path]] = []
+    read: set[tuple[int, int]] = set()
     for argument in paths or (Path(),):
         start = Path(os.path.abspath(top / argument))  # noqa: PTH100 - resolve() would follow links
         base = top if start.is_relative_to(top) else start if start.is_dir() else start.parent
@@ -76,8 +76,7 @@ def scan_paths(
             if is_link:
                 links.append((name, path, base))
                 continue
-            found[name] = _read_file(name, path)
-            read.add(os.path.realpath(path))
+            found[name] = _read_file(name, path, read)
             if progress:
                 progress(len(found))
     for name, path, base in links:
@@ -86,8 +85,8 @@ def scan_paths(
             continue
         if not target.is_relative_to(base) or ".git" in target.relative_to(base).parts:
             found[name] = extract.unreadable(name, "symbolic link leaves the tree", _LINK_HINT)
-        elif str(target) not in read:
-            found[name] = _read_file(name, target)
+        elif not _is_read(target, read):
+            found[name] = _read_file(name, str(target), read)
     return _scan(found)
 
 
@@ -239,7 +238,7 @@ def _link(
         wanted[path] = target
 
 
-def _walk(start: Path) -> Iterator[tuple[Path, bool]]:
+def _walk(start: Path) -> Iterator[tuple[str, bool]]:
     """Files below a path, or the path itself, and whether each is a link; directories sorted, links to them not entered."""
     try:
         state = start.lstat()
@@ -249,9 +248,9 @@ def _walk(start: Path) -> Iterator[tuple[Path, bool]]:
         if not extract.is_candidate(start.name):
             hint = f"files ending in {', '.join(extract.SUFFIXES)} are read; use - for a stream"
             raise UsageError(f"'{start}' is no file that holds manifests by its name", hint=hint)
-        yield start, stat.S_ISLNK(state.st_mode)
+        yield str(start), stat.S_ISLNK(state.st_mode)
         return
-    pending = [start]
+    pending = [str(start)]
     while pending:
         directory = pending.pop()
         try:
@@ -259,24 +258,35 @@ def _walk(start: Path) -> Iterator[tuple[Path, bool]]:
                 entries = sorted(listed, key=lambda entry: entry.name)
         except OSError as error:
             raise UsageError(f"cannot read '{directory}': {error.strerror}", hint="check its permissions") from error
-        below: list[Path] = []
+        below: list[str] = []
         for entry in entries:
             if entry.name == ".git":
                 continue
             if entry.is_dir(follow_symlinks=False):
-                below.append(Path(entry.path))
+                below.append(entry.path)
             else:
-                yield Path(entry.path), entry.is_symlink()
+                yield entry.path, entry.is_symlink()
         pending += reversed(below)
 
 
-def _read_file(name: str, path: Path) -> Extraction:
-    """One file of the working tree; through no link, and nothing but a regular file."""
+def _is_read(path: Path, read: set[tuple[int, int]]) -> bool:
+    """Whether the file was read by its own name."""
+    try:
+        state = path.lstat()
+    except OSError:
+        return False
+    return (state.st_dev, state.st_ino) in read
+
+
+def _read_file(name: str, path: str, read: set[tuple[int, int]]) -> Extraction:
+    """One file of the working tree; through no link, and nothing but a regular file. `read` learns its device and number."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor that is already open
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            state = os.fstat(descriptor)
+            if not stat.S_ISREG(state.st_mode):
                 return extract.unreadable(name, "is no regular file")
+            read.add((state.st_dev, state.st_ino))
             data = file.read(MAX_READ_BYTES + 1)
     except OSError as error:
         return extract.unreadable(name, f"cannot be read: {error.strerror}", "check that it is there and its permissions")
@@ -285,10 +295,10 @@ def _read_file(name: str, path: Path) -> Extraction:
     return extract.extract(name, data)
 
 
-def _name(path: Path, top: Path) -> str:
+def _name(path: str, top: Path) -> str:
     """A path for people and globs: relative to the tree where it is inside."""
-    shown = path.relative_to(top) if path.is_relative_to(top) else path
-    return os.fsencode(shown.as_posix()).decode("utf-8", "backslashreplace")
+    shown = path.removeprefix(str(top).rstrip(os.sep) + os.sep).replace(os.sep, "/")
+    return shown if shown.isascii() else os.fsencode(shown).decode("utf-8", "backslashreplace")
 
 
 def _scan(found: Mapping[str, Extraction]) -> Scan:

@@ -41,8 +41,7 @@ FILE_TYPES: Final = (
     FileType("renderers", renderers.find),
 )
 
-_IMAGE: Final = re.compile(rb"image", re.IGNORECASE)
-_RENDERS: Final = re.compile(rb"helm|argoproj|kustomiz|\{\{|\{%|<%", re.IGNORECASE)
+_RENDERS: Final = (b"helm", b"argoproj", b"kustomiz", b"{{", b"{%", b"<%")
 """Without `image`: what brings images from elsewhere, and template marks, which may become anything."""
 _SPELLED: Final = re.compile(
     rb"\\(?:(?:x|u00|U000000)(?:4[1-9a-fA-F]|5[0-9aA]|6[1-9a-fA-F]|7[0-9aA])|[\r\n]|\xc2\x85|\xe2\x80[\xa8\xa9])"
@@ -106,11 +105,12 @@ def _trace(data: bytes) -> _Trace:
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
         encoding = "utf-32" if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)) else "utf-16"
         data = data.decode(encoding, "replace").encode("utf-8", "replace")
+    lower = data.lower()
     return _Trace(
         object=b"apiVersion" in data and b"kind" in data,
-        image=_IMAGE.search(data) is not None,
-        renders=_RENDERS.search(data) is not None,
-        obscured=_SPELLED.search(data) is not None or (b"!" in data and _TAGGED.search(data) is not None),
+        image=b"image" in lower,
+        renders=any(word in lower for word in _RENDERS),
+        obscured=(b"\\" in data and _SPELLED.search(data) is not None) or (b"!" in data and _TAGGED.search(data) is not None),
     )
 
 

@@ -64,7 +64,7 @@ class _Walk:
             for value in values:
                 if key == "items" and is_list and isinstance(value, Sequence):
                     self._items(value, (start, key), stack)
-                else:
+                elif not isinstance(value, Scalar):
                     self._field(key, value, start, certain, stack)
         stack += [(value, (start, "?")) for value in node.loose]
         while stack:
@@ -72,11 +72,12 @@ class _Walk:
             if isinstance(below, Scalar) or not self._first(below, "value"):
                 continue
             if isinstance(below, Sequence):
-                stack += [(item, (steps, number)) for number, item in enumerate(below.items)]
+                stack += [(item, (steps, number)) for number, item in enumerate(below.items) if not isinstance(item, Scalar)]
                 continue
             for key, values in below.fields.items():
                 for value in values:
-                    self._field(key, value, steps, certain, stack)
+                    if not isinstance(value, Scalar):
+                        self._field(key, value, steps, certain, stack)
             stack += [(value, (steps, "?")) for value in below.loose]
 
     def _items(self, items: Sequence, steps: Steps, stack: list[tuple[Node, Steps]]) -> None:
@@ -90,9 +91,7 @@ class _Walk:
     def _field(
         self, key: str, value: Node, steps: Steps, certain: Steps, stack: list[tuple[Node, Steps]]
     ) -> None:
-        """One value of a mapping: containers or volumes where its key and shape say so, and whatever is below it."""
-        if isinstance(value, Scalar):
-            return
+        """One collection in a mapping: containers or volumes where its key and shape say so, and whatever is below it."""
         here: Steps = (steps, key)
         if isinstance(value, Sequence):
             if key in ROLES and self._first(value, key):

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import yaml
+from yaml.events import ScalarEvent
 
 from chainverify.manifests.source import Source
 from chainverify.model.images import Confidence
@@ -278,9 +279,25 @@ class _Builder:
         stack: list[_Open] = []
         root: Node | None = None
         self._ambiguities = []
+        children: list[Node] = []
         while True:
             event = get_event()
             kind = type(event)
+            node: Node
+            if kind is ScalarEvent:  # first, and spelled out: nearly all events are scalars
+                self.left -= 1
+                start = base + event.start_mark.index
+                if self.left < 0:
+                    self._spend(0, start)
+                tag = event.tag
+                node = Scalar(event.value, tag, tag is None and not event.style, start, base + event.end_mark.index)
+                if event.anchor is not None:
+                    anchors[event.anchor] = node
+                if stack:
+                    children.append(node)
+                else:
+                    root = node
+                continue
             if event is None or kind is yaml.StreamEndEvent:
                 return None
             if kind is yaml.StreamStartEvent or kind is yaml.DocumentStartEvent:
@@ -289,21 +306,16 @@ class _Builder:
                 return Document(root, None, tuple(self._ambiguities))
             start = base + event.start_mark.index
             self._spend(1, start)
-            node: Node
-            if kind is yaml.ScalarEvent:
-                plain = not event.style and event.tag is None
-                node = Scalar(event.value, event.tag, plain, start, base + event.end_mark.index)
-                if event.anchor is not None:
-                    anchors[event.anchor] = node
-            elif kind is yaml.SequenceStartEvent or kind is yaml.MappingStartEvent:
+            if kind is yaml.SequenceStartEvent or kind is yaml.MappingStartEvent:
                 if len(stack) >= self._depth:
                     raise _Unreadable(f"nested deeper than {self._depth} levels", start)
                 opened = Sequence(start) if kind is yaml.SequenceStartEvent else Mapping(start)
                 if event.anchor is not None:
                     anchors[event.anchor] = opened
                 stack.append(_Open(opened))
+                children = stack[-1].children
                 continue
-            elif kind is yaml.AliasEvent:
+            if kind is yaml.AliasEvent:
                 node = _aliased(event.anchor, anchors, stack, start)
             else:
                 done = stack.pop()
@@ -313,8 +325,10 @@ class _Builder:
                     node.items = done.children
                 else:
                     self._fill(node, done.children)
+                if stack:
+                    children = stack[-1].children
             if stack:
-                stack[-1].children.append(node)
+                children.append(node)
             else:
                 root = node
 
@@ -328,23 +342,25 @@ class _Builder:
         fields = mapping.fields
         merged: dict[str, list[Node]] | None = None
         contested: dict[str, list[Node]] = {}
-        for at in range(0, len(children) - 1, 2):
-            key, value = children[at], children[at + 1]
+        pairs = iter(children)
+        for key, value in zip(pairs, pairs, strict=True):
             if not isinstance(key, Scalar):
                 mapping.loose += (key, value)
                 continue
-            if key.value == "<<" and (key.plain or key.tag == _MERGE_TAG):
+            name = key.value
+            if key.tag == _BINARY_TAG:
+                name = _binary(name)
+            elif name == "<<" and (key.plain or key.tag == _MERGE_TAG):
                 offered = self._offered(key, value)
-                for name in offered.keys() & fields.keys():
-                    contested.setdefault(name, []).extend(offered[name])
+                for each in offered.keys() & fields.keys():
+                    contested.setdefault(each, []).extend(offered[each])
                 if merged is None:
                     merged = offered
                 else:
                     self._ambiguous("merge key '<<' stands twice in one mapping", key.start, "merge a list: <<: [*a, *b]")
-                    for name, values in offered.items():
-                        merged[name] = merged.get(name, []) + values
+                    for each, values in offered.items():
+                        merged[each] = merged.get(each, []) + values
                 continue
-            name = key.value if key.tag != _BINARY_TAG else _binary(key.value)
             if name in fields:
                 self._ambiguous(f"key '{_shown(name)}' stands twice in one mapping", key.start, "keep one of them")
                 fields[name] = [*fields[name], value]
