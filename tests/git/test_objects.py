@@ -37,7 +37,8 @@ def reader_of(world: World, **options: int) -> ObjectReader:
 
 def test_each_kind(world: World) -> None:
     with reader_of(world) as reader:
-        for name, kind in (("HEAD", "commit"), ("v1", "tag"), ("HEAD^{tree}", "tree"), ("HEAD:a", "blob"), ("v1^{commit}", "commit")):
+        kinds = {"HEAD": "commit", "v1": "tag", "HEAD^{tree}": "tree", "HEAD:a": "blob", "v1^{commit}": "commit"}
+        for name, kind in kinds.items():
             found = reader.read(name)
             assert (found.oid, found.kind) == (world.git("rev-parse", name), kind)
             assert found.data == world.read(found.oid)
@@ -51,7 +52,8 @@ def test_empty_object_and_one_that_looks_like_an_answer(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "nope", "0" * 40, "HEAD\nHEAD", "HEAD\0", "HEAD\r", "-h", "--batch-all-objects", "HEAD x", "HEAD:none", "x" * 100_000]
+    "name",
+    ["", "nope", "0" * 40, "HEAD\nHEAD", "HEAD\0", "HEAD\r", "-h", "--batch-all-objects", "HEAD x", "HEAD:none", "x" * 100_000],
 )
 def test_missing(world: World, name: str) -> None:
     with reader_of(world) as reader:

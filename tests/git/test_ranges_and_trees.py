@@ -31,8 +31,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 RANGES = [
-    (["HEAD"], []), (["HEAD"], ["v1"]), (["v1"], ["side"]), (["HEAD", "orphan"], ["HEAD~1"]), (["side"], ["HEAD"]), (["HEAD"], ["orphan"]),
-    (["HEAD", "HEAD"], []), ([], ["HEAD"]),
+    (["HEAD"], []), (["HEAD"], ["v1"]), (["v1"], ["side"]), (["HEAD", "orphan"], ["HEAD~1"]), (["side"], ["HEAD"]),
+    (["HEAD"], ["orphan"]), (["HEAD", "HEAD"], []), ([], ["HEAD"]),
 ]
 
 
@@ -102,7 +102,8 @@ def test_files_are_those_of_ls_tree(world: World) -> None:
 def test_links_and_odd_names(tmp_path: Path) -> None:
     world = World.create(tmp_path / "r", algorithm="sha256")
     blob = world.write("blob", b"target")
-    lines = [b"120000 blob %s\tlink" % blob.encode(), b"160000 commit %s\tsub" % (b"1" * 64), b"100755 blob %s\tx\xff" % blob.encode()]
+    name = blob.encode()
+    lines = [b"120000 blob %s\tlink" % name, b"160000 commit %s\tsub" % (b"1" * 64), b"100755 blob %s\tx\xff" % name]
     tree = world.git("mktree", "-z", "--missing", stdin=b"\0".join(lines) + b"\0")
     top = world.git("mktree", stdin=f"040000 tree {tree}\tdir\n100644 blob {blob}\ta b\n".encode())
     with ObjectReader(Repository.discover(world.path)) as reader:
@@ -111,7 +112,8 @@ def test_links_and_odd_names(tmp_path: Path) -> None:
         ]
         assert trees.read_path(reader, top, "a b") == b"target"
         assert trees.read_path(reader, top, "dir/x\udcff") == b"target"
-        for path in ("dir/link", "dir/sub", "dir", "dir/link/x", "dir/sub/x", "none", "dir/none", "a b/c", "", "/a b", "../a b", "dir/../a b"):
+        for path in ("dir/link", "dir/sub", "dir", "dir/link/x", "dir/sub/x", "none", "dir/none", "a b/c", "", "/a b", "../a b",
+                     "dir/../a b"):
             assert trees.read_path(reader, top, path) is None, path
 
 

@@ -113,8 +113,8 @@ def test_environment_keeps_the_quarantine_and_drops_the_rest(world: World) -> No
 
 @pytest.mark.parametrize(
     "revision",
-    ["-h", "--help", "--all", "--output=/tmp/x", "nope", "HEAD..main", "", "a\nHEAD", "HEAD\0", "HEAD\r", "0" * 40, "HEAD missing",
-     "HEAD ", "HEAD^{tree"],
+    ["-h", "--help", "--all", "--output=/tmp/x", "nope", "HEAD..main", "", "a\nHEAD", "HEAD\0", "HEAD\r", "0" * 40,
+     "HEAD missing", "HEAD ", "HEAD^{tree"],
 )
 def test_a_revision_that_is_none(world: World, revision: str) -> None:
     with pytest.raises(UsageError) as caught:

@@ -52,7 +52,7 @@ CASES = [
     ("unchanged tag", change("refs/tags/v1", A, A), policy(tags="signed"), "verified"),
     ("replacement", change("refs/replace/" + A, None), policy(WIDE), "ref-rewind"),
     ("replacement, other case", change("refs/Replace/" + A, None), policy(), "ref-rewind"),
-    ("replacement allowed by a stanza", change("refs/replace/x"), policy(RefPolicy(("refs/**",), allow_rewind=True)), "ref-rewind"),
+    ("replacement a stanza allows", change("refs/replace/x"), policy(RefPolicy(("refs/**",), allow_rewind=True)), "ref-rewind"),
     ("replacement removed", change("refs/replace/x", new=None), policy(), "verified"),
     ("only like a replacement", change("refs/replaced/x", None), policy(), "verified"),
 ]

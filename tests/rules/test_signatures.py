@@ -28,7 +28,12 @@ def evidence(**changes: object) -> Evidence:
 
 
 def judged(
-    signer: Signer = ALICE, *, made: Commit | None = None, proof: Evidence | None = None, clock: Clock | None = None, **commits: object
+    signer: Signer = ALICE,
+    *,
+    made: Commit | None = None,
+    proof: Evidence | None = None,
+    clock: Clock | None = None,
+    **commits: object,
 ) -> list[tuple[str, str, object]]:
     rules = signatures.prepare(Policy("p", "d", CommitsPolicy(**commits), signers=(signer,)))  # type: ignore[arg-type]
     found = signatures.judge_commit(made or commit(), proof or evidence(), clock or Clock(T, T + 10), rules)
