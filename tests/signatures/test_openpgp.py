@@ -696,6 +696,10 @@ def test_which_clock_is_believed(clock: Clock, options: SignatureOptions, expect
     found = proof(armor(packet(2, key.sign(0, PAYLOAD))), ring_of(certificate(key)), clock, options)
     assert (found.signed_at, found.time_source) == expected
     assert ("skew" in found.notes) == (clock.claimed == 0)
+    # an arrival does not help a signature that claims to be older than its key
+    early = armor(packet(2, key.sign(0, PAYLOAD, when=CREATED - 1)))
+    for validity in (OPTIONS, TODAY, IDENTITY):
+        assert judged(PAYLOAD, early, ring_of(certificate(key)), Clock(START, NOW, START), validity) == "FUTURE signature-bad"
     late = Clock(START, NOW, START - 301)
     assert judged(PAYLOAD, armor(packet(2, key.sign(0, PAYLOAD))), ring_of(certificate(key)), late) == (
         "FUTURE signature-bad"
