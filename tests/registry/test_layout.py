@@ -20,6 +20,7 @@ from tests.world.images import Signer, Store, trust
 
 REPO = "registry.example.test/team/app"
 ALICE = Signer.create("alice.pub")
+IMAGE = "dev.cosignproject.cosign/image"
 
 
 def write(directory: Path, store: Store, *entries: dict[str, Any]) -> Path:
@@ -61,14 +62,14 @@ def raised(call: Any) -> ChainverifyError:
 
 def test_bundles_are_found_by_their_subject(store: Store, digest: str, tmp_path: Path) -> None:
     store.sign_bundle(REPO, digest, ALICE)
-    layout = Layout(write(tmp_path, store, entry(store, digest, kind=module._IMAGES[0])))
+    layout = Layout(write(tmp_path, store, entry(store, digest, kind=IMAGE)))
     assert verify(layout, parse(f"{REPO}@{digest}"), trust(ALICE)).keys == ("alice.pub",)
-    assert verify(layout, parse(f"{REPO}:anything"), trust(ALICE)).digest == digest
+    assert "0 images" in raised(lambda: verify(layout, parse(f"{REPO}:v1"), trust(ALICE))).message
 
 
 def test_saved_legacy_signatures(store: Store, digest: str, tmp_path: Path) -> None:
     signatures = store.sign_legacy(REPO, digest, ALICE)
-    entries = [entry(store, digest, kind=module._IMAGES[0]), entry(store, signatures, kind=module._SIGNATURES)]
+    entries = [entry(store, digest, kind=IMAGE), entry(store, signatures, kind=module._SIGNATURES)]
     layout = Layout(write(tmp_path, store, *entries))
     assert verify(layout, parse(f"{REPO}@{digest}"), trust(ALICE)).keys == ("alice.pub",)
     # the same signatures prove nothing about another image of the layout
@@ -89,7 +90,7 @@ def test_reference_names(store: Store, digest: str, tmp_path: Path) -> None:
         write(
             tmp_path,
             store,
-            entry(store, digest, **{name: "v1"}),
+            entry(store, digest, io_containerd_image_name=f"{REPO}:v1"),
             entry(store, other, **{name: f"{REPO}:v2"}),
             entry(store, signatures, **{name: oci.fallback_tag(digest, ".sig")}),
             entry(store, index, **{name: oci.fallback_tag(other)}),
@@ -102,9 +103,20 @@ def test_reference_names(store: Store, digest: str, tmp_path: Path) -> None:
     assert layout.tagged(REPO, "v3") is None
 
 
+@pytest.mark.parametrize("name", ["v1", "app:v1", "other.example.test/team/app:v1", ""])
+def test_one_image_is_not_taken_for_another(store: Store, digest: str, tmp_path: Path, name: str) -> None:
+    """A bundle binds no repository: the only image of a layout would pass as whatever is asked for."""
+    store.sign_bundle(REPO, digest, ALICE)
+    layout = Layout(write(tmp_path, store, entry(store, digest, org_opencontainers_image_ref_name=name)))
+    error = raised(lambda: verify(layout, parse(f"{REPO}:v1"), trust(ALICE)))
+    assert (error.rule, error.status) == ("image-unavailable", "unknown")
+
+
 def test_an_ambiguous_layout(store: Store, digest: str, tmp_path: Path) -> None:
     other = store.image(REPO, "other", "v2")
-    layout = Layout(write(tmp_path, store, entry(store, digest), entry(store, other)))
+    name = "org_opencontainers_image_ref_name"
+    named = [entry(store, one, **{name: f"{REPO}:v1"}) for one in (digest, other)]
+    layout = Layout(write(tmp_path, store, *named))
     error = raised(lambda: layout.resolve(parse(f"{REPO}:v1")))
     assert (error.rule, error.status) == ("image-unavailable", "unknown")
     assert layout.resolve(parse(f"{REPO}@{other}")) == other

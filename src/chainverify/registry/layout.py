@@ -23,7 +23,7 @@ MAX_SCANNED: Final = 20_000
 
 KIND: Final = "kind"
 REF_NAME: Final = "org.opencontainers.image.ref.name"
-_IMAGES: Final = ("dev.cosignproject.cosign/image", "dev.cosignproject.cosign/imageIndex")
+FULL_NAME: Final = "io.containerd.image.name"
 _SIGNATURES: Final = "dev.cosignproject.cosign/sigs"
 
 
@@ -47,8 +47,8 @@ class Layout:
     def resolve(self, reference: ImageReference) -> str:
         """The digest of an image that is in the layout, whole and hashed.
 
-        A tag is looked up in `org.opencontainers.image.ref.name`; in a layout without any such name (`cosign save` writes
-        none) the only image is meant.
+        A tag is only found where the index names the whole reference (`domain/path:tag`). A bare tag, or the only image of a
+        layout, may be any repository's: taking it would verify one image in the place of another.
         """
         digest = reference.digest or self._named_image(reference)
         self.manifest(reference.repository, digest)
@@ -67,7 +67,10 @@ class Layout:
         return data
 
     def tagged(self, repository: str, tag: str) -> Manifest | None:
-        """The manifest whose reference name is `tag` or ends in it; None where none has."""
+        """The manifest whose reference name is `tag`, or the whole reference; None where none has.
+
+        What asks for tags looks for signatures, which hold the digest that they are for.
+        """
         for entry in self._entries:
             if dict(entry.annotations).get(REF_NAME) in (tag, f"{repository}:{tag}"):
                 return self.manifest(repository, entry.digest)
@@ -93,14 +96,14 @@ class Layout:
         return tuple(found.values())
 
     def _named_image(self, reference: ImageReference) -> str:
-        names = (reference.tag, f"{reference.repository}:{reference.tag}")
-        named = {entry.digest for entry in self._entries if dict(entry.annotations).get(REF_NAME) in names}
-        if not named and not any(REF_NAME in dict(entry.annotations) for entry in self._entries):
-            named = {entry.digest for entry in self._entries if dict(entry.annotations).get(KIND, _IMAGES[0]) in _IMAGES}
+        name = f"{reference.repository}:{reference.tag}"
+        named = {
+            entry.digest for entry in self._entries if name in (dict(entry.annotations).get(key) for key in (REF_NAME, FULL_NAME))
+        }
         if len(named) != 1:
             raise RegistryUnavailable(
-                f"{self._directory} has {len(named)} images for {reference.canonical}, expected one",
-                hint="name the image by its digest",
+                f"{self._directory} has {len(named)} images with the name {name}, expected one",
+                hint="name the image by its digest: cosign save writes no names",
             )
         return named.pop()
 
