@@ -31,8 +31,8 @@ PROBE = """
 import sys
 before = set(sys.modules)
 sys.path.append({site!r})
-from chainverify._entry import hook
-status = hook("commit-msg", [{message!r}])
+from chainverify._entry import main
+status = main(["hook", "commit-msg", {message!r}])
 print(status, *sorted(set(sys.modules) - before))
 """
 

@@ -163,7 +163,7 @@ def _compile(data: bytes, path: str, git_dir: str) -> cache.Entry:
     """What the policy says of messages, once the whole of it is valid; kept for the next commit. Raises as the loader does."""
     from chainverify.policy.load import parse
 
-    policy = parse(data, path)
+    policy = parse(data, path, hashed=False)
     rules = tuple((rule, setting) for rule, setting in policy.rules if rule.startswith("message-"))
     if git_dir:
         cache.store(git_dir, data, __version__, policy.messages, rules)

@@ -19,17 +19,20 @@ POLICY_BYTES_MAX: Final = 1 << 20
 VERSION: Final = 1
 
 
-def parse(data: bytes, source: str, *, server: bool = False, tool_version: str = __version__) -> Policy:
+def parse(
+    data: bytes, source: str, *, server: bool = False, tool_version: str = __version__, hashed: bool = True
+) -> Policy:
     """The policy in the bytes of a file; `source` is its name for people.
 
     `server` says that this is the server's own file, which may hold `[server]`. `tool_version` is what `min-tool` is
-    compared with. Raises `PolicyError` with `key`, `source`, `line` and a hint.
+    compared with. `hashed = False` leaves `digest` empty, for the commit-msg hook, which shows none: `hashlib` loads
+    OpenSSL. Raises `PolicyError` with `key`, `source`, `line` and a hint.
     """
     text = _text(data, source)
     raw = _toml(text, source)
     try:
         _check_version(raw, tool_version)
-        policy = _build(raw, text, data, source, server=server)
+        policy = _build(raw, text, data, source, server=server, hashed=hashed)
         whole.check(policy)
     except PolicyError as error:
         from chainverify.policy.lines import Lines
@@ -125,15 +128,13 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(parts + [0] * (3 - len(parts)))
 
 
-def _build(raw: dict[str, Any], text: str, data: bytes, source: str, *, server: bool) -> Policy:
-    import hashlib
-
+def _build(raw: dict[str, Any], text: str, data: bytes, source: str, *, server: bool, hashed: bool) -> Policy:
     reading = Reading()
     values = read(whole.SERVER_FILE if server else whole.FILE, raw, "", reading)
     commits = values.get("commits")
     return Policy(
         source=source,
-        digest="sha256:" + hashlib.sha256(data).hexdigest(),
+        digest=_digest(data) if hashed else "",
         commits=commits,
         tags=values.get("tags") or ("signed" if commits is not None else "off"),
         signers=values.get("signers", ()),
@@ -146,3 +147,9 @@ def _build(raw: dict[str, Any], text: str, data: bytes, source: str, *, server: 
         observed=tuple(reading.observed),
         text=text,
     )
+
+
+def _digest(data: bytes) -> str:
+    import hashlib
+
+    return "sha256:" + hashlib.sha256(data).hexdigest()

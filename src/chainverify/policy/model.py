@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
-from chainverify.model.signing import Format, KeyValidity
+if TYPE_CHECKING:
+    from chainverify.model.signing import Format, KeyValidity
 
 Enforcement: TypeAlias = Literal["enforce", "advise", "off"]
 IdentityRule: TypeAlias = Literal["committer-email", "author-email", "principal", "off"]
