@@ -496,6 +496,18 @@ def test_too_many_candidates(form: str) -> None:
     assert verify(store, parse(f"{REPO}@{digest}"), trust(ALICE)).keys == ("alice.pub",)
 
 
+def test_too_many_candidates_together() -> None:
+    store = Store()
+    digest = store.image(REPO)
+    for number in range(5):
+        body = payload(digest, REPO, {"number": str(number)})
+        store.legacy(REPO, digest, *[(body, EVE.sign(body))] * candidates.MAX_SIGNATURES, referrer=True)
+    with pytest.raises(Unavailable, match="more than 400 candidates"):
+        verify(store, parse(f"{REPO}@{digest}"), trust(ALICE))
+    store.sign_bundle(REPO, digest, ALICE)
+    assert verify(store, parse(f"{REPO}@{digest}"), trust(ALICE)).keys == ("alice.pub",)
+
+
 def test_too_many_bytes() -> None:
     store = Store()
     digest = store.image(REPO)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from typing import Final
 
 from chainverify.errors import BackendCrashed, ChainverifyError, ImageError, PolicyError
@@ -16,6 +17,8 @@ __all__ = ["Content", "Remembered", "load", "verify"]
 FORMATS: Final = {"bundle": bundle.attempts, "legacy": legacy.attempts}
 """One row per signature format, tried in this order: what a current cosign writes first."""
 
+MAX_TRIED: Final = 400
+"""Candidates of one image that are tried under one stanza, over all formats."""
 MAX_REPORTED: Final = 20
 """Candidates told of a refusal; the most telling ones are kept."""
 
@@ -81,9 +84,11 @@ def _verify(
 
 
 def _attempts(asked: Question) -> Iterator[Attempt]:
-    for name, attempts in FORMATS.items():
-        if name in asked.trust.formats:
-            yield from attempts(asked)
+    """The candidates of all formats that the stanza allows, up to a budget."""
+    found = chain.from_iterable(attempts(asked) for name, attempts in FORMATS.items() if name in asked.trust.formats)
+    yield from islice(found, MAX_TRIED)
+    if next(found, None) is not None:
+        yield candidates.unavailable("candidates", candidates.too_much(f"image has more than {MAX_TRIED} candidates to try"))
 
 
 def _refusal(asked: Question, tried: Sequence[Attempt], signers: tuple[str, ...]) -> ChainverifyError:
