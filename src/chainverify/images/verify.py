@@ -112,7 +112,9 @@ def _refusal(asked: Question, tried: Sequence[Attempt], signers: tuple[str, ...]
         )
     rule = candidates.STEPS[ranked[0].candidate.step] if ranked else "image-unsigned"
     if rule == "image-unsigned":
-        besides = f" ({len(tried)} attestations and other artifacts are no signatures)" if tried else ""
+        besides = "; the one artifact found beside it is none" if len(tried) == 1 else ""
+        if len(tried) > 1:
+            besides = f"; none of the {len(tried)} artifacts found beside it is one"
         return _error(
             rule,
             f"{asked.digest} has no signature of the formats {' and '.join(trust.formats)}{besides}",
