@@ -238,7 +238,7 @@ BOMBS = {
 def test_bombs_are_read_or_refused_in_little_time(text: str) -> None:
     start = time.process_time()
     load(text.encode())
-    assert time.process_time() - start < 5
+    assert time.process_time() - start < 15
 
 
 def test_budgets_are_problems_that_say_so() -> None:

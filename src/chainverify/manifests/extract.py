@@ -122,7 +122,7 @@ class _File:
         self._size = len(data)
         self._likely = likely
         self._too_large = len(data) > budgets.size
-        self._stream: Stream = yamlnodes.load(data, budgets)
+        self._stream: Stream = yamlnodes.load(data, budgets, kubernetes.is_schema)
         self._source = self._stream.source
         self._uses: dict[int, ImageUse] = {}
         self._problems: list[ManifestProblem] = []

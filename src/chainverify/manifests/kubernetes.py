@@ -28,6 +28,10 @@ POD_SPECS: Final[dict[str, tuple[str, ...]]] = {
     "CronJob": ("spec", "jobTemplate", "spec", "template", "spec"),
 }
 """Where the built-in kinds keep their pod: an image there is certain, one found by shape alone is likely."""
+MAX_DEFINITION_KEYS: Final = 16
+"""Keys and values in front of the spec of a definition that is passed over; asked of every collection, so few."""
+_DEFINITION: Final = "CustomResourceDefinition"
+_DEFINITION_GROUP: Final = "apiextensions.k8s.io/"
 _BUILT_IN_GROUPS: Final = frozenset(("", "apps", "batch", "extensions"))
 
 
@@ -40,6 +44,20 @@ def find(root: Node, path: str) -> list[Found] | None:
     while walk.objects:
         walk.object(*walk.objects.pop())
     return walk.found
+
+
+def is_schema(children: list[Node]) -> bool:
+    """Whether the value that comes next in a root mapping is the spec of a CustomResourceDefinition: by far the largest part of
+    many files, and nothing that `find` looks at. `children` are keys and values in turn, the last one is the key."""
+    if not len(children) % 2 or len(children) > MAX_DEFINITION_KEYS:
+        return False
+    words = [child.value if isinstance(child, Scalar) and child.tag is None else "" for child in children]
+    known = dict(zip(words[::2], words[1::2], strict=False))
+    return (
+        words[-1] == "spec"
+        and known.get("kind") == _DEFINITION
+        and known.get("apiVersion", "").startswith(_DEFINITION_GROUP)
+    )
 
 
 class _Walk:
@@ -126,9 +144,9 @@ class _Walk:
 def _is_definition(node: Mapping, kinds: list[str], versions: list[str]) -> bool:
     """Whether an object is certainly a CustomResourceDefinition, whose schema describes fields and holds no images."""
     return (
-        kinds == ["CustomResourceDefinition"]
+        kinds == [_DEFINITION]
         and len(node.fields["kind"]) == len(node.fields["apiVersion"]) == 1
-        and versions[0].startswith("apiextensions.k8s.io/")
+        and versions[0].startswith(_DEFINITION_GROUP)
     )
 
 

@@ -80,16 +80,17 @@ class Sequence:
 class Mapping:
     """A mapping: `fields` hold every value a reader may take for a key, usually one, merged ones included.
 
-    `loose` are the nodes that stand under, or are, keys that are no scalars.
+    `loose` are the nodes that stand under, or are, keys that are no scalars; `merges` says whether it has a merge key.
     """
 
-    __slots__ = ("end", "fields", "loose", "start")
+    __slots__ = ("end", "fields", "loose", "merges", "start")
 
     def __init__(self, start: int) -> None:
         self.start = start
         self.end = start
         self.fields: dict[str, list[Node]] = {}
         self.loose: list[Node] = []
+        self.merges = False
 
 
 Node: TypeAlias = Scalar | Sequence | Mapping
@@ -148,6 +149,14 @@ def entries(mapping: Mapping, key: str, steps: Steps) -> Iterator[tuple[Node, St
                 yield item, ((steps, key), number)
 
 
+Skip: TypeAlias = Callable[[list[Node]], bool]
+"""Says, of the keys and values of a root mapping so far and the key that comes next, whether the value need not be built."""
+
+
+class _Rebuild(Exception):
+    """A value was skipped in a document where it may matter after all."""
+
+
 class _Unreadable(Exception):
     """The document being built cannot be read."""
 
@@ -174,8 +183,11 @@ def decode(data: bytes) -> tuple[Source, Problem | None]:
         return Source(before, shift), Problem(message, len(before), "store the file as UTF-8")
 
 
-def load(data: bytes, budgets: Budgets | None = None) -> Stream:
+def load(data: bytes, budgets: Budgets | None = None, skip: Skip | None = None) -> Stream:
     """The documents of a file. Never raises: a document that cannot be read is one with a `problem`.
+
+    A value that `skip` names is read without being built and comes out empty; never in a file where an anchor, an alias, a
+    merge or a key that stands twice could make it matter.
 
     One broken document does not hide the others: where the stream as a whole has an error, every document is read by itself.
     """
@@ -186,10 +198,13 @@ def load(data: bytes, budgets: Budgets | None = None) -> Stream:
     source, damage = decode(data)
     if damage:
         return Stream(source, (Document(None, damage),))
-    documents, problem = _read(source.text, 0, _Builder(budgets))
+    try:
+        documents, problem = _read(source.text, 0, _Builder(budgets, skip))
+    except _Rebuild:
+        documents, problem = _read(source.text, 0, _Builder(budgets, None))
     if problem is None:
         return Stream(source, tuple(documents))
-    builder = _Builder(budgets)
+    builder = _Builder(budgets, None)
     apart: list[Document] = []
     for start, end in _split(source.text):
         found, trouble = _read(source.text[start:end], start, builder)
@@ -267,8 +282,9 @@ class _Open:
 class _Builder:
     """Makes nodes of events; the node budget is shared by all documents of a file."""
 
-    def __init__(self, budgets: Budgets) -> None:
+    def __init__(self, budgets: Budgets, skip: Skip | None) -> None:
         self.left = budgets.nodes
+        self._skip = skip
         self._nodes = budgets.nodes
         self._depth = budgets.depth
         self._ambiguities: list[Problem] = []
@@ -278,6 +294,7 @@ class _Builder:
         anchors: dict[str, Node] = {}
         stack: list[_Open] = []
         root: Node | None = None
+        skipped = False
         self._ambiguities = []
         children: list[Node] = []
         while True:
@@ -303,6 +320,8 @@ class _Builder:
             if kind is yaml.StreamStartEvent or kind is yaml.DocumentStartEvent:
                 continue
             if kind is yaml.DocumentEndEvent:
+                if skipped and (self._ambiguities or (isinstance(root, Mapping) and root.merges)):
+                    raise _Rebuild
                 return Document(root, None, tuple(self._ambiguities))
             start = base + event.start_mark.index
             self._spend(1, start)
@@ -310,6 +329,11 @@ class _Builder:
                 if len(stack) >= self._depth:
                     raise _Unreadable(f"nested deeper than {self._depth} levels", start)
                 opened = Sequence(start) if kind is yaml.SequenceStartEvent else Mapping(start)
+                if len(stack) == 1 and self._skip and isinstance(stack[0].node, Mapping) and self._skip(children):
+                    skipped = True
+                    opened.end = base + self._pass_over(get_event, event, base)
+                    children.append(opened)
+                    continue
                 if event.anchor is not None:
                     anchors[event.anchor] = opened
                 stack.append(_Open(opened))
@@ -332,6 +356,28 @@ class _Builder:
             else:
                 root = node
 
+    def _pass_over(self, get_event: Callable[[], Any], event: Any, base: int) -> int:
+        """Read a collection to its end under the same budgets; where it ends. An anchor or alias in it needs it built."""
+        depth = 0
+        while True:
+            kind = type(event)
+            if kind is yaml.SequenceStartEvent or kind is yaml.MappingStartEvent:
+                depth += 1
+                if depth >= self._depth:
+                    raise _Unreadable(f"nested deeper than {self._depth} levels", base + event.start_mark.index)
+            elif kind is yaml.SequenceEndEvent or kind is yaml.MappingEndEvent:
+                depth -= 1
+                if not depth:
+                    return int(event.end_mark.index)
+                event = get_event()
+                continue
+            if kind is yaml.AliasEvent or event.anchor is not None:
+                raise _Rebuild
+            self.left -= 1
+            if self.left < 0:
+                self._spend(0, base + event.start_mark.index)
+            event = get_event()
+
     def _spend(self, count: int, at: int) -> None:
         self.left -= count
         if self.left < 0:
@@ -351,6 +397,7 @@ class _Builder:
             if key.tag == _BINARY_TAG:
                 name = _binary(name)
             elif name == "<<" and (key.plain or key.tag == _MERGE_TAG):
+                mapping.merges = True
                 offered = self._offered(key, value)
                 for each in offered.keys() & fields.keys():
                     contested.setdefault(each, []).extend(offered[each])
