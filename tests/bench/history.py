@@ -209,7 +209,20 @@ def _packet(tag: int, body: bytes) -> bytes:
 def _armor(label: bytes, data: bytes, width: int, blank: bytes) -> bytes:
     text = base64.b64encode(data)
     lines = [text[at : at + width] for at in range(0, len(text), width)]
+    if label.startswith(b"PGP"):
+        # gpg 2.2 cannot read an armor that has neither padding nor a checksum
+        lines.append(b"=" + base64.b64encode(_crc24(data).to_bytes(3)))
     return b"-----BEGIN " + label + b"-----\n" + blank + b"\n".join(lines) + b"\n-----END " + label + b"-----"
+
+
+def _crc24(data: bytes) -> int:
+    """RFC 4880, 6.1."""
+    crc = 0xB704CE
+    for byte in data:
+        crc ^= byte << 16
+        for _ in range(8):
+            crc = crc << 1 ^ (0x1864CFB if crc & 0x800000 else 0)
+    return crc
 
 
 def _pack(objects: list[tuple[int, bytes]]) -> Iterator[bytes]:

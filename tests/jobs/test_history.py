@@ -121,10 +121,10 @@ def test_ranges_mean_what_git_means(line: tuple[World, list[str]]) -> None:
     assert set(history.select(repo, [], policy_of()).oids) == set(oids)
 
 
-@pytest.mark.parametrize("revisions", [["nope"], ["--all"], ["^HEAD"], ["HEAD^{tree}"], [""], ["HEAD..nope"], ["-n1"], ["HEAD:a"]])
-def test_what_is_no_range(line: tuple[World, list[str]], revisions: list[str]) -> None:
+@pytest.mark.parametrize("revision", ["nope", "--all", "^HEAD", "HEAD^{tree}", "", "HEAD..nope", "-n1", "HEAD:a"])
+def test_what_is_no_range(line: tuple[World, list[str]], revision: str) -> None:
     with pytest.raises(UsageError):
-        history.select(Repository.discover(line[0].path), revisions, policy_of())
+        history.select(Repository.discover(line[0].path), [revision], policy_of())
 
 
 def test_introduction(line: tuple[World, list[str]], keys: Keys) -> None:
@@ -453,7 +453,8 @@ def test_formats(line: tuple[World, list[str]], keys: Keys) -> None:
     ("signature", "name"),
     [(b"-----BEGIN SSH SIGNATURE-----\nx", "ssh"), (b"-----BEGIN PGP SIGNATURE-----", "openpgp"),
      (b"-----BEGIN PGP SIGNATURE-----\r\nx", "openpgp"), (b"-----BEGIN SIGNED MESSAGE-----\n", "x509"), (b"", None),
-     (b" -----BEGIN SSH SIGNATURE-----\n", None), (b"-----BEGIN SSH SIGNATURE----- \n", None), (b"-----BEGIN PGP MESSAGE-----\n", None),
+     (b" -----BEGIN SSH SIGNATURE-----\n", None), (b"-----BEGIN SSH SIGNATURE----- \n", None),
+     (b"-----BEGIN PGP MESSAGE-----\n", None),
      (b"\n-----BEGIN SSH SIGNATURE-----\n", None), (b"-----BEGIN SSH SIGNATURE-----x", None)],
 )
 def test_formats_are_told_by_the_exact_first_line(signature: bytes, name: str | None) -> None:

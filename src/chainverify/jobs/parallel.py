@@ -6,6 +6,7 @@ Workers are forked, so what they need (decoded keys, the policy) is theirs alrea
 from __future__ import annotations
 
 import contextlib
+import gc
 import multiprocessing
 import signal
 from collections import deque
@@ -117,6 +118,8 @@ def _serve(connection: Connection, opener: Opener[Chunk, Result]) -> None:
     # an interrupt on the terminal reaches all processes: the first one decides, and ends the others
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # what a chunk makes has no cycles: looking for them costs a tenth of the time
+    gc.disable()
     with opener() as work, contextlib.suppress(EOFError, OSError):
         while True:
             chunk = connection.recv()

@@ -143,7 +143,7 @@ def tag_name(tag: Tag, ref: str) -> Finding | None:
 def rfc3339(seconds: int) -> str:
     """Seconds since the epoch as `2025-06-15T12:00:00Z`; `@SECONDS` outside the years 1 to 9999."""
     try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ").zfill(20)
+        return datetime.fromtimestamp(seconds, UTC).isoformat()[:19] + "Z"
     except (ValueError, OverflowError, OSError):
         return f"@{seconds}"
 
