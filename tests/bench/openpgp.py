@@ -31,7 +31,7 @@ def microseconds(work: Callable[[], object]) -> float:
 def main() -> None:
     with GpgHome.create() as home:
         for kind in ("ed25519", "rsa2048", "rsa4096", "nistp256"):
-            key = home.key(kind=kind, subkeys=[kind])  # type: ignore[arg-type,list-item]
+            key = home.key(kind=kind, subkeys=[kind])
             armored = home.sign(key, PAYLOAD)
             material = [KeyMaterial("Alice", home.export(key), "key")]
             ring = openpgp.load(material)
