@@ -223,6 +223,8 @@ BOMBS = {
         f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}\n" for n in range(1, 60)),
     "wide merges": "a: &a {" + ", ".join(f"k{n}: 1" for n in range(20_000)) + "}\n"
                    + "".join(f"b{n}: {{<<: *a}}\n" for n in range(20_000)),
+    "duplicates": "a: 1\n" * 40_000,
+    "many merge keys": "a: &a {x: 1}\nb:\n" + "  <<: *a\n" * 40_000,
     "broken documents": "a: [\n---\n" * 5_000,
     "comments in front of markers": "a: [\n" + "# x\n" * 100_000 + "---\n" + "# x\n" * 100_000 + "---\n",
     "percent signs": "%\n" * 200_000 + "---\na: [",

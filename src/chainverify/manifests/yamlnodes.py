@@ -400,17 +400,20 @@ class _Builder:
                 mapping.merges = True
                 offered = self._offered(key, value)
                 for each in offered.keys() & fields.keys():
+                    self._spend(len(offered[each]), key.start)
                     contested.setdefault(each, []).extend(offered[each])
                 if merged is None:
                     merged = offered
-                else:
-                    self._ambiguous("merge key '<<' stands twice in one mapping", key.start, "merge a list: <<: [*a, *b]")
-                    for each, values in offered.items():
-                        merged[each] = merged.get(each, []) + values
+                    continue
+                self._ambiguous("merge key '<<' stands twice in one mapping", key.start, "merge a list: <<: [*a, *b]")
+                for each, values in offered.items():
+                    before = merged.get(each, [])
+                    self._spend(len(before) + len(values), key.start)
+                    merged[each] = before + values
                 continue
             if name in fields:
                 self._ambiguous(f"key '{_shown(name)}' stands twice in one mapping", key.start, "keep one of them")
-                fields[name] = [*fields[name], value]
+                fields[name].append(value)
             else:
                 fields[name] = [value]
         if merged:
