@@ -34,11 +34,13 @@ SERVER_FILE: Final = Section(
 )
 """The server's own file, which may hold `[server]`."""
 
-FILE: Final = SERVER_FILE._replace(
-    fields=(*_FIELDS, Field("server", Refused(
+FILE: Final = Section(
+    SERVER_FILE.name,
+    (*_FIELDS, Field("server", Refused(
         "belongs to the machine and may stand only in the server's own file",
         "move it to the file that CHAINVERIFY_POLICY names on the server",
     ))),
+    SERVER_FILE.make, doc=SERVER_FILE.doc,
 )
 """Every other policy."""
 
