@@ -80,10 +80,10 @@ def word(findings: list[Finding]) -> str:
     return first.rule if first.rule == VERIFIED and code in ("", "GOOD") else f"{first.rule}/{code}" if code else first.rule
 
 
-def swapped(material: SigningMaterial, scratch: Path) -> tuple[SigningMaterial, set[str]]:
+def swapped(material: SigningMaterial, first: int, scratch: Path) -> tuple[SigningMaterial, set[str]]:
     """The material with one key in fifty replaced, and the places in the policy of the replaced ones."""
     every = [*material.openpgp, *material.ssh]
-    places = {every[index].key for index in range(0, len(every), SWAP)}
+    places = {every[index].key for index in range(first, len(every), SWAP)}
     with GpgHome.create() as gpg:
 
         def new(each: KeyMaterial, index: int) -> KeyMaterial:
@@ -105,6 +105,7 @@ def main() -> int:
     parser.add_argument("policy", type=Path)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--swap", action="store_true")
+    parser.add_argument("--first", type=int, default=0, help="the first key to swap, counted from 0")
     arguments = parser.parse_args()
     repo = Repository.discover(arguments.repository)
     loaded = policies.from_file(arguments.policy.absolute(), worktree=None)
@@ -116,7 +117,7 @@ def main() -> int:
         middle = time.perf_counter()
         print(f"{len(found)} commits; ours took {middle - start:.2f} s", flush=True)
         if arguments.swap:
-            return report_swap(repo, loaded.policy, material, found, arguments.jobs, scratch)
+            return report_swap(repo, loaded.policy, material, found, arguments, scratch)
         said = gits(repo, loaded.policy, material, scratch)
         print(f"git took {time.perf_counter() - middle:.2f} s")
     finally:
@@ -137,10 +138,12 @@ def main() -> int:
 
 
 def report_swap(
-    repo: Repository, policy: Policy, material: SigningMaterial, before: dict[str, list[Finding]], jobs: int, scratch: Path
+    repo: Repository, policy: Policy, material: SigningMaterial, before: dict[str, list[Finding]],
+    arguments: argparse.Namespace, scratch: Path,
 ) -> int:
     """The same run with swapped keys: every commit that only a replaced key explains must fail now."""
-    changed, places = swapped(material, scratch)
+    jobs = arguments.jobs
+    changed, places = swapped(material, arguments.first, scratch)
     kept = [each for each in (*changed.openpgp, *changed.ssh) if each.key not in places]
     after = ours(repo, policy, changed, jobs)
     good = {oid for oid, findings in before.items() if findings and findings[0].status == PASS}
