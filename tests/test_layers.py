@@ -29,7 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 PLUGINS = {"signatures", "images", "manifests", "forges", "output"}
 """Packages whose modules are alternatives: each may import only the package's shared modules named here."""
 SHARED = {
-    "signatures": {"backends", "openpgp_crypto", "openpgp_certificates", "openpgp_keyring"},
+    "signatures": {"backends", "openpgp_crypto", "openpgp_certificates", "openpgp_keyring", "ed25519"},
     "images": {"verify", "candidates", "keys"},
     "manifests": {"yamlnodes", "extract"},
     "output": {"escape", "record"},
@@ -41,6 +41,7 @@ HOMES: dict[str, set[str]] = {
     "pygit2": {"git"},
     "gnupg": {"signatures"},
     "cryptography": {"signatures", "images", "transparency"},
+    "nacl": {"signatures"},
     "sigstore": {"transparency"},
     "yaml": {"manifests"},
     "httpx": {"registry"},
@@ -99,7 +100,7 @@ def violations(name: str, source: str, *, package: bool = False) -> list[str]:
             found.append(f"{name}:{line}: imports {top}, whose home is {', '.join(sorted(HOMES[top]))}")
     if own in ("_version", "model", "errors"):
         for line, target in imported(source, name, package=package):
-            if target.split(".")[0] not in {"chainverify", "__future__", "typing", "collections"}:
+            if target.split(".")[0] not in {"chainverify", "__future__", "typing", "collections", "operator"}:
                 found.append(f"{name}:{line}: {own} imports {target}, but holds values only")
     if own:
         found += [f"{name}:{node.lineno}: assert is stripped by -O; raise instead"

@@ -155,7 +155,8 @@ def report_swap(
     still = {oid for oid in theirs if after[oid][0].status == PASS}
     new = {oid for oid, findings in after.items() if findings and findings[0].status == PASS} - good
     print(f"{len(places)} of {len(material.openpgp) + len(material.ssh)} keys swapped: {', '.join(sorted(places))}")
-    print(f"{len(theirs)} commits were proved by them; {len(theirs) - len(still)} fail now, {len(still)} still pass, {len(new)} newly pass")
+    caught = len(theirs) - len(still)
+    print(f"{len(theirs)} commits were proved by them; {caught} fail now, {len(still)} still pass, {len(new)} newly pass")
     print(Counter(word(after[oid]) for oid in theirs))
     return 1 if still or new else 0
 

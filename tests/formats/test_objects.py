@@ -121,7 +121,7 @@ def edited(old: bytes, new: bytes) -> Callable[[World], bytes]:
 
 
 class Mutation(NamedTuple):
-    """`git` and `pygit2` are what they answer; `required` what chainverify must."""
+    """`git` and `pygit2` are what they answer (git's depends on the length of the armor here); `required` what we must."""
 
     name: str
     mutate: Callable[[World], bytes]
@@ -145,7 +145,7 @@ MUTATIONS = [
     Mutation("CR after END", edited(END, END + b"\r"), "G", "GOOD", f"MALFORMED {AMBIGUOUS}"),
     Mutation("CR after every armor line",
              lambda w: replaced(w.commit, field(w), field(w).replace(b"\n", b"\r\n")),
-             "B", "BAD", f"MALFORMED {AMBIGUOUS}"),
+             "B or error", "BAD", f"MALFORMED {AMBIGUOUS}"),
     Mutation("CR LF in the message", edited(b"made\n", b"made\r\n"), "B", "BAD", "BAD signature-bad"),
     Mutation("text after END", edited(END, END + b"\n Sign completed"), "G", "GOOD", f"MALFORMED {AMBIGUOUS}"),
     Mutation("empty line after END", edited(END, END + b"\n "), "G", "GOOD", f"MALFORMED {AMBIGUOUS}"),
@@ -172,7 +172,9 @@ def test_mutated_commit(world: World, mutation: Mutation) -> None:
     oid = world.repo.write("commit", raw)
     assert oid == object_id("commit", raw, "sha1")
     said = (judged(world, "commit", raw), world.repo.verdict(oid, world.allowed), pygit2_says(world, oid))
-    assert said == (mutation.required, mutation.git, mutation.pygit2)
+    assert said[0] == mutation.required
+    assert said[1] in mutation.git.split(" or ")
+    assert said[2] == mutation.pygit2
 
 
 def in_tag(old: bytes, new: bytes) -> Callable[[World], bytes]:

@@ -360,7 +360,7 @@ def test_without_a_policy_nothing_gets_in(tmp_path: Path) -> None:
 def test_taking_the_policy_away_does_not_open_the_server(world: World) -> None:
     shutil.rmtree(world.server.path / "hooks")
     install(world.server, "--allow-unconfigured")
-    world.clone.commit("SHOP-2: away", remove=list(world.clone.files("HEAD")), tree=world.clone.tree({"a": "1"}), key=world.alice)
+    world.clone.commit("SHOP-2: away", tree=world.clone.tree({"a": "1"}), key=world.alice)
     world.accepted("main")
     unsigned(world)
     world.refused("main", rule="chainverify: policy-missing")

@@ -35,7 +35,9 @@ UNSIGNED = Finding("commit-unsigned", FAIL, COMMIT, "commit is not signed", "sig
 IMAGE = Finding(
     "image-unsigned", FAIL, Subject("image", "registry.example.org/team/app:v1"), "no signature found",
     location=Location("deploy/app.yaml", 12, 16, Excerpt("        image: registry.example.org/team/app:v1", 16, 32)),
-    evidence={"candidates": [{"origin": "tag sha256-aa.sig", "step": "find", "expected": "a signature", "got": "404", "ok": False}]},
+    evidence={
+        "candidates": [{"origin": "tag sha256-aa.sig", "step": "find", "expected": "a signature", "got": "404", "ok": False}],
+    },
 )
 
 

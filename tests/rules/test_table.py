@@ -43,7 +43,7 @@ def test_ids_are_the_contract_s() -> None:
 
 def test_texts_are_complete() -> None:
     for row in RULES.values():
-        assert row.title and row.why and row.example and row.remedy
+        assert all((row.title, row.why, row.example, row.remedy))
         assert not row.title.endswith(".")
         assert row.example.startswith((row.id, "good", "verified"))
 

@@ -8,14 +8,15 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 
 from chainverify.formats import openpgp
 from chainverify.formats.openpgp import Signature
 from chainverify.formats.openpgp_keys import PublicKey
+from chainverify.signatures.ed25519 import Ed25519Key
 
-LibraryKey: TypeAlias = ed25519.Ed25519PublicKey | ed448.Ed448PublicKey | rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+LibraryKey: TypeAlias = Ed25519Key | ed448.Ed448PublicKey | rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
 MIN_RSA_BITS: Final = 2048
 SMALL_RSA_BITS: Final = 3072
@@ -99,9 +100,9 @@ def decode(key: PublicKey) -> Key:
         if key.algorithm == openpgp.EDDSA_LEGACY:
             if key.curve != _ED25519_LEGACY or len(key.point) != 33 or key.point[0] != 0x40:
                 return Key("eddsa", key.algorithm, None, problem="its elliptic curve is not Ed25519")
-            return Key("ed25519", key.algorithm, ed25519.Ed25519PublicKey.from_public_bytes(key.point[1:]), 32)
+            return Key("ed25519", key.algorithm, Ed25519Key(key.point[1:]), 32)
         if key.algorithm == openpgp.ED25519:
-            return Key("ed25519", key.algorithm, ed25519.Ed25519PublicKey.from_public_bytes(key.point), 32)
+            return Key("ed25519", key.algorithm, Ed25519Key(key.point), 32)
         if key.algorithm == openpgp.ED448:
             return Key("ed448", key.algorithm, ed448.Ed448PublicKey.from_public_bytes(key.point), 64)
     except (ValueError, UnsupportedAlgorithm):
@@ -134,7 +135,7 @@ def check(key: Key, signature: Signature, signed: bytes) -> None:
     """
     library = key.key
     values = signature.values
-    if isinstance(library, ed25519.Ed25519PublicKey):
+    if isinstance(library, Ed25519Key):
         library.verify(_eddsa(key, signature), signed)
     elif isinstance(library, rsa.RSAPublicKey):
         if signature.algorithm not in openpgp.RSA or len(values[0]) > key.size:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from chainverify.errors import Malformed, PolicyError, SignatureError
@@ -21,8 +21,9 @@ from chainverify.formats import sshkey, sshsig
 from chainverify.formats.sshkey import SshPublicKey
 from chainverify.formats.sshwire import WireReader
 from chainverify.model.signing import Clock, Evidence, KeyMaterial, SignatureOptions
+from chainverify.signatures.ed25519 import Ed25519Key
 
-PublicKey: TypeAlias = ed25519.Ed25519PublicKey | rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+PublicKey: TypeAlias = Ed25519Key | rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
 NAMESPACE: Final = b"git"
 """The only namespace in which git signs; a signature made for a file or an e-mail says nothing about a commit."""
@@ -156,7 +157,7 @@ def _check(trusted: TrustedKey, algorithm: str, value: bytes, signed: bytes, evi
         return
     if algorithm != trusted.kind:
         raise _forbidden(f"signature algorithm {algorithm} of a key {trusted.kind}", trusted.kind, evidence)
-    if isinstance(key, ed25519.Ed25519PublicKey):
+    if isinstance(key, Ed25519Key):
         if len(value) != 64:
             raise _bad(f"Ed25519 signature has {len(value)} bytes, expected 64", evidence)
         key.verify(value, signed)
@@ -216,7 +217,7 @@ def _decode(key: SshPublicKey) -> PublicKey:
     kind = sshkey.SECURITY_KEYS.get(key.kind, key.kind)
     try:
         if kind == "ssh-ed25519":
-            return ed25519.Ed25519PublicKey.from_public_bytes(key.point)
+            return Ed25519Key(key.point)
         if kind == "ssh-rsa":
             bits = key.modulus.bit_length()
             if not MIN_RSA_BITS <= bits <= MAX_RSA_BITS:
