@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from chainverify.policy import schema
 from chainverify.rules.table import RULES, RuleText
@@ -40,10 +42,95 @@ def index_page() -> str:
     return "\n".join(lines)
 
 
+POLICY_INTRO = """\
+# Policy reference
+
+`.chainverify/policy.toml`, format version 1. This page comes from the same description that the loader and the JSON Schema
+(`chainverify policy schema`) are made of.
+
+- A section that is absent asks nothing: without `[commits]` no signature is checked, without `[messages]` no message, without
+  `[images]` no image.
+- Where a list is expected a single value will do. Paths are relative to the policy file; a policy inside a repository names
+  only files of the same tree, through no symbolic link and no `..`.
+- In globs `**` crosses `/`, `*` does not, and the whole value must match.
+- Names of people, or `role:NAME` for whoever holds a role, stand wherever signers are asked for.
+- Unknown keys, wrong types, unreadable keys and contradictions are errors (exit status 2) with line, dotted path and the nearest
+  known key. Keys that the format knows and this version cannot enforce are errors too, unless they ask for nothing.
+- Where the policy comes from decides how far it is trusted: `external` (a file outside the repository, `--policy`), `base` (an
+  older or other revision, `--policy-ref`, or the old tip of the default branch on a server), `self` (the very tree that is
+  judged). CI refuses `self` unless `--allow-self-policy` is given; servers never take it.
+"""
+
+
+def policy_page() -> str:
+    """The reference of all keys, section by section."""
+    lines = [POLICY_INTRO]
+    pending: list[str] = []
+
+    def section(title: str, node: dict[str, Any], path: str) -> None:
+        plain = []
+        nested = []
+        for key, value in node["properties"].items():
+            inner = _table_of(value)
+            if key == "observed" or ("not" in value and not value.get("description")):
+                continue
+            if "not enforced by this version yet" in value.get("description", ""):
+                pending.append(f"{path}{key}")
+            elif inner is not None:
+                nested.append((key, inner, "anyOf" in value))
+            else:
+                plain.append((key, value))
+        required = set(node.get("required", ()))
+        if path == "rules.":
+            takes = 'Each rule id takes `"enforce"`, `"advise"` or `"off"`:'
+            lines.extend([f"## {title}", "", node.get("description", ""), "", takes, ""])
+            lines.extend([", ".join(f"[`{key}`](rules/{key}.md)" for key, _ in plain), ""])
+            return
+        if plain:
+            lines.extend([f"## {title}", ""])
+            if node.get("description"):
+                lines.extend([node["description"], ""])
+            lines.extend(["| key | means | values | default |", "| --- | --- | --- | --- |"])
+            for key, value in plain:
+                default = json.dumps(value["default"]) if "default" in value else "required" if key in required else ""
+                shown = f"`{default}`" if default and default != "required" else default
+                lines.append(f"| `{key}` | {value.get('description', '')} | {_values(value)} | {shown} |")
+            lines.append("")
+        for key, inner, several in nested:
+            full = f"{path}{key}"
+            section(f"`[[{full}]]`" if several else f"`[{full}]`", inner, f"{full}.")
+
+    section("Top level", schema.schema(), "")
+    lines += ["## Known to the format, not enforced by this version", "", ", ".join(f"`{key}`" for key in pending), ""]
+    return "\n".join(lines)
+
+
+def _table_of(value: dict[str, Any]) -> dict[str, Any] | None:
+    """The table that a key holds, itself or as the element of an array; None for plain values."""
+    for candidate in (value, *value.get("anyOf", ())):
+        if "properties" in candidate:
+            return dict(candidate)
+    return None
+
+
+def _values(value: dict[str, Any]) -> str:
+    """What a key takes, in words."""
+    if "anyOf" in value:
+        return f"list of {_values(value['anyOf'][0])}"
+    if "enum" in value:
+        return ", ".join(f"`{json.dumps(each)}`" for each in value["enum"])
+    if value.get("type") == "integer":
+        return f"{value['minimum']} to {value['maximum']}"
+    if value.get("pattern", "").startswith("^[0-9]{4}-"):
+        return "date, or date and time"
+    return {"string": "text", "boolean": "`true`, `false`", "object": "table of texts"}.get(str(value.get("type")), "")
+
+
 def files() -> dict[Path, str]:
     """Everything derived: path to content."""
     found = {ROOT / "docs" / "rules" / f"{row.id}.md": rule_page(row) for row in RULES.values()}
     found[ROOT / "docs" / "rules" / "index.md"] = index_page()
+    found[ROOT / "docs" / "policy.md"] = policy_page()
     found[ROOT / "src" / "chainverify" / "policy" / "schema.json"] = schema.text()
     return found
 

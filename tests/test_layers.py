@@ -20,7 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("rules", "manifests", "transparency"),
     ("signatures", "images", "registry", "git", "forges"),
     ("jobs",),
-    ("hook", "cli"),
+    ("hook", "cli", "_api"),
     ("_entry",),
     ("__main__",),
 )

@@ -194,7 +194,8 @@ def unpinned_image(world: World) -> None:
 
 
 def unreadable_manifest(world: World) -> None:
-    world.clone.commit("SHOP-3: image", {"pod.yaml": "apiVersion: v1\nkind: Pod\nspec:\n  containers: [{image: a\n"}, key=world.alice)
+    pod = "apiVersion: v1\nkind: Pod\nspec:\n  containers: [{image: a\n"
+    world.clone.commit("SHOP-3: image", {"pod.yaml": pod}, key=world.alice)
 
 
 def merge_of_unsigned(world: World) -> None:

@@ -249,7 +249,6 @@ BAD: tuple[Bad, ...] = (
             ("messages", "conventional", "conventional = 0", "false"),
             ("messages", "trailers", "trailers = { Reviewed-by = { min = 1 } }", ""),
             ("messages", "sign-off", 'sign-off = "exact"', '"off"'),
-            ("messages", "insert-ticket", "insert-ticket = true", "false"),
             ("images", "platforms", 'platforms = ["linux/amd64"]', '"any"'),
             ("images", "renderers", 'renderers = ["helm"]', ""),
             ("images", "when", 'when = "defer"', '"push"'),

@@ -1,8 +1,8 @@
 """`typing.NamedTuple` at a tenth of the cost of a class statement, for types that the commit-msg hook defines at its start.
 
-typing compiles a constructor for every such class, which takes longer than git takes to store a commit. Here the fields are read
-off the annotations and one constructor serves all. Type checkers are shown the real NamedTuple (see `policy.model`); this has what
-the code uses of it: fields with defaults, `_replace`, `_asdict`, `_fields`, `_field_defaults`, equality and hash of a tuple.
+typing compiles a constructor for every such class, which takes longer than git takes to store a commit. Here the fields are
+read off the annotations and one constructor serves all. Type checkers are shown the real NamedTuple (see `policy.model`); this
+has what the code uses of it: defaults, `_replace`, `_asdict`, `_fields`, `_field_defaults`, equality and hash of a tuple.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Record(tuple[Any, ...]):
 
     def __init_subclass__(cls) -> None:
         """Turn annotations into fields. Raises `TypeError` for a field without a default after one with it."""
-        fields = tuple(cls.__dict__["__annotations__"])
+        fields = tuple(cls.__dict__["__annotations__"])  # noqa: RUF063 - inspect is a slow import
         defaults = {name: cls.__dict__[name] for name in fields if name in cls.__dict__}
         if list(fields[len(fields) - len(defaults) :]) != list(defaults):
             raise TypeError(f"{cls.__name__} has a field without a default after one with it")

@@ -51,7 +51,7 @@ MESSAGES: Final = Section(
         Field("conventional", Pending((False,)), "Conventional Commits"),
         Field("trailers", Pending(({},)), "trailers that must be there"),
         Field("sign-off", Pending(("off",)), "whose Signed-off-by must be there"),
-        Field("insert-ticket", Pending((False,)), "whether prepare-commit-msg inserts the branch's ticket"),
+        Field("insert-ticket", Pending((False, True)), "whether prepare-commit-msg inserts the branch's ticket"),
     ),
     into(MessagesPolicy),
     _check,

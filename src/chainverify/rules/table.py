@@ -182,10 +182,10 @@ _ROWS: Final = (
         "Push without force; merge or rebase on top of the branch. `allow-rewind` or `rewind-signers` set who may.",
     ),
     RuleText(
-        "tag-moved", "refs", "A tag that exists would be moved or deleted",
+        "tag-moved", "refs", "A tag that exists would be moved",
         "A release that changes under its name is a different release.",
         "tag-moved: refs/tags/v1.0 would point at another object",
-        "Make a new tag.",
+        "Make a new tag. A `[[refs]]` stanza with `allow-rewind` lets a tag move.",
     ),
     RuleText(
         "policy-change", "refs", "The policy or a file of it is changed by someone who may not",
