@@ -143,8 +143,9 @@ def test_a_bundle_that_passes_signs_this_digest(data: st.DataObject) -> None:
     """Whatever bytes are spliced in: proof exists only for a statement that Alice signed about this digest."""
     digest = "sha256:" + "ab" * 32
     document = bundle(ALICE, statement(digest))
-    start = data.draw(st.integers(0, len(document)))
-    end = data.draw(st.integers(start, min(len(document), start + 40)))
+    # signatures differ in length from run to run, what is drawn must not depend on it
+    start = data.draw(st.integers(0, 4000)) % len(document)
+    end = start + data.draw(st.integers(0, 40))
     changed = document[:start] + data.draw(st.binary(max_size=40)) + document[end:]
     store = Store()
     store.attach(REPO, digest, changed)
