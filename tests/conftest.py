@@ -11,7 +11,11 @@ import pytest
 from hypothesis import settings
 
 # a busy machine is no failure; CI draws the same examples on every run, developers draw new ones
-settings.register_profile("chainverify", deadline=None, derandomize=bool(os.environ.get("CI")), print_blob=True)
+# .ci/full draws CHAINVERIFY_EXAMPLES times as many where a test does not say how many
+_TIMES = int(os.environ.get("CHAINVERIFY_EXAMPLES", "1"))
+settings.register_profile(
+    "chainverify", deadline=None, derandomize=bool(os.environ.get("CI")) and _TIMES == 1, print_blob=True, max_examples=100 * _TIMES
+)
 settings.load_profile("chainverify")
 
 REQUIRED_EVERYWHERE = ("git", "gpg", "ssh-keygen")
