@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
+from chainverify.errors import ChainverifyError, PolicyError, UsageError
 from chainverify.git.repository import Repository
 from chainverify.jobs import deployed, history, messages
-from chainverify.jobs.deployed import Source
+from chainverify.jobs.deployed import Deployed, Source
 from chainverify.jobs.policies import LoadedPolicy
-from chainverify.model.report import Finding, Report
+from chainverify.model.report import FAIL, UNKNOWN, Finding, Report, Status, Subject
 from chainverify.policy.material import signing_material
+from chainverify.policy.model import ImagesPolicy
 from chainverify.rules import enforcement
 
 
@@ -26,49 +29,71 @@ def check(
 ) -> Report:
     """The report on the commits that `revisions` mean, their messages, and the images of their tip.
 
-    Where the revisions are one range `A..B`, images are those that B deploys and A did not; else all of the tip's. `now` is in
-    seconds since the epoch. Raises `PolicyError` and `UsageError`; what cannot be read is a finding.
+    Where the revisions leave out one commit, as `A..B` does, images are those that B deploys and A did not; else all of each
+    tip's. `now` is in seconds since the epoch. Raises `PolicyError` and `UsageError`; what cannot be read is a finding, and does
+    not keep the rest from being judged.
     """
     policy = loaded.policy
     findings: list[Finding] = []
     counts: dict[str, int] = {}
     records: tuple[dict[str, object], ...] | None = None
+    include, exclude = history.tips(repo, revisions)
     if policy.commits is not None or (tags and policy.tags != "off"):
         material = signing_material(policy, loaded.read)
         if policy.commits is not None:
-            selection = history.select(repo, revisions, policy)
-            verdicts = history.check_commits(repo, selection, policy, material, now, jobs=jobs, progress=progress)
-            findings += verdicts.findings
-            counts.update(verdicts.counts)
+            with _told(findings, include):
+                selection = history.select(repo, revisions, policy)
+                verdicts = history.check_commits(repo, selection, policy, material, now, jobs=jobs, progress=progress)
+                findings += verdicts.findings
+                counts.update(verdicts.counts)
         if tags:
-            verdicts = history.check_tags(repo, repo.refs("refs/tags"), policy, material, now, progress=progress)
-            findings += verdicts.findings
-            counts.update(verdicts.counts)
+            with _told(findings, include):
+                verdicts = history.check_tags(repo, repo.refs("refs/tags"), policy, material, now, progress=progress)
+                findings += verdicts.findings
+                counts.update(verdicts.counts)
     if policy.messages is not None:
-        selection = history.select_messages(repo, revisions, policy)
-        found, counted = messages.check_messages(repo, selection.oids, policy.messages)
-        findings += [each for each in selection.findings if each not in findings] + found
-        counts.update(counted)
+        with _told(findings, include):
+            selection = history.select_messages(repo, revisions, policy)
+            found, counted = messages.check_messages(repo, selection.oids, policy.messages)
+            findings += [each for each in selection.findings if each not in findings] + found
+            counts.update(counted)
     if policy.images is not None:
-        tip, base = _sides(revisions)
-        new = repo.resolve(f"{tip}^{{commit}}")
-        if base is None:
-            scan = deployed.scan_tree(repo, new, policy.images)
-            result = deployed.check(scan, loaded, source, jobs=jobs or 1, progress=progress)
-        else:
-            old = repo.resolve(f"{base}^{{commit}}")
-            result = deployed.check_difference(repo, new, old, loaded, source, jobs=jobs or 1, progress=progress)
-        findings += result.findings
-        counts.update(result.counts)
-        records = result.images
+        records = ()
+        for tip in include:
+            with _told(findings, (tip,)):
+                result = _images(repo, tip, exclude, loaded, source, jobs=jobs or 1, progress=progress)
+                findings += [each for each in result.findings if each not in findings]
+                records += result.images
+                for kind, count in result.counts.items():
+                    counts[kind] = counts.get(kind, 0) + count
     return Report(loaded.ref, enforcement.apply(findings, policy), counts, records)
 
 
-def _sides(revisions: Sequence[str]) -> tuple[str, str | None]:
-    """The tip whose images are checked, and the commit they are compared with."""
-    if len(revisions) != 1:
-        return "HEAD", None
-    base, dots, tip = revisions[0].partition("..")
-    if dots and not tip.startswith("."):
-        return tip or "HEAD", base or "HEAD"
-    return (revisions[0], None) if not dots else ("HEAD", None)
+def _images(
+    repo: Repository, tip: str, exclude: Sequence[str], loaded: LoadedPolicy, source: Source, *,
+    jobs: int, progress: Callable[[int, int], None] | None,
+) -> Deployed:
+    """What one tip deploys: the difference to the one commit that is left out, everything where none is, or several are."""
+    if len(exclude) == 1:
+        return deployed.check_difference(repo, tip, exclude[0], loaded, source, jobs=jobs, progress=progress)
+    scan = deployed.scan_tree(repo, tip, loaded.policy.images or ImagesPolicy())
+    return deployed.check(scan, loaded, source, jobs=jobs, progress=progress)
+
+
+@contextmanager
+def _told(findings: list[Finding], tips: Sequence[str]) -> Iterator[None]:
+    """Make what keeps one part of the check from its end a finding about the tips, so that the other parts are heard too.
+
+    A report that ended here would hide a failure behind "could not be decided". What is wrong with the command or the policy
+    goes on as it is.
+    """
+    try:
+        yield
+    except (UsageError, PolicyError):
+        raise
+    except ChainverifyError as error:
+        status: Status = FAIL if error.status == FAIL else UNKNOWN
+        for tip in tips:
+            found = Finding(error.rule, status, Subject("commit", tip), error.message, error.hint, evidence=error.evidence)
+            if found not in findings:
+                findings.append(found)

@@ -91,7 +91,7 @@ def select_messages(repo: Repository, revisions: Sequence[str], policy: Policy) 
 
 
 def _select(repo: Repository, revisions: Sequence[str], introduction: str | None) -> Selection:
-    include, exclude = _tips(repo, revisions)
+    include, exclude = tips(repo, revisions)
     cut = repo.incomplete()
     findings: list[Finding] = []
     if cut is not None and include:
@@ -169,8 +169,11 @@ def check_tags(
 # --- selecting
 
 
-def _tips(repo: Repository, revisions: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Ids of commits to include and to exclude. Raises `UsageError`."""
+def tips(repo: Repository, revisions: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Ids of the commits that revisions include, and of those that they exclude, with all of their history.
+
+    Without revisions: HEAD, or nothing on a branch without commits. Raises `UsageError`.
+    """
     if not revisions:
         tip = _head(repo)
         return ([tip] if tip else []), []
