@@ -64,6 +64,7 @@ def test_an_excerpt_has_a_caret_under_the_place_and_says_what_was_tried() -> Non
         "12 |         image: registry.example.org/team/app:v1\n"
         "   |                ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^\n"
         "   = tried: tag sha256-aa.sig: find: expected a signature, got 404\n"
+        "   = help: what to do: chainverify rule image-unsigned\n"
         "\n"
         "failed: 1 image reference checked: 1 failed (image-unsigned 1) "
         "[policy refs/heads/main:.chainverify/policy.toml sha256:abababababab, trust base]\n"

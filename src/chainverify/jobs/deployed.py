@@ -56,12 +56,20 @@ class Source(NamedTuple):
         layouts = [Layout(path) for path in self.layouts]
 
         def content_for(reference: ImageReference) -> Content:
+            reasons: list[str] = []
             for layout in layouts:
                 try:
                     layout.resolve(reference)
-                except RegistryUnavailable:
+                except RegistryUnavailable as error:
+                    reasons.append(error.message)
                     continue
                 return layout
+            if reasons and self.offline:
+                told = "; ".join(dict.fromkeys(reasons))
+                raise RegistryUnavailable(
+                    f"{reference.canonical} is in no layout, and no registry is asked offline: {told}",
+                    hint="add it: cosign save --dir DIR IMAGE; or run without --offline",
+                )
             return client
 
         return content_for

@@ -26,10 +26,14 @@ def render(report: Report, *, colour: bool = False) -> str:
     unresolved = sum(1 for image in images if image["canonical"] is None)
     unreadable = sum(1 for finding in report.findings if finding.rule == "manifest-unreadable" and finding.status == UNKNOWN)
     lines.append(
-        f"{len(images)} references in {report.subjects.get('files', 0)} manifest files: {len(images) - unresolved} resolved, "
-        f"{unresolved} unresolved, {unreadable} files or documents not readable"
+        f"{_counted(len(images), 'reference')} in {_counted(report.subjects.get('files', 0), 'manifest file')}: "
+        f"{len(images) - unresolved} resolved, {unresolved} unresolved, {unreadable} files or documents not readable"
     )
     return "\n".join(lines) + "\n"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _one_line(text: str) -> str:

@@ -133,6 +133,8 @@ def finding(value: Finding, style: Style) -> list[str]:
         lines.append(_detail("excused", value.waived, style))
     if value.hint:
         lines.append(_detail("help", value.hint, style))
+    elif value.status != SKIP and not style.gutter and value.rule != "internal":  # those whom a forge tells may not have the program
+        lines.append(_detail("help", f"what to do: chainverify rule {value.rule}", style))
     return lines
 
 
@@ -186,6 +188,7 @@ def _candidates(value: Finding) -> list[str]:
         if isinstance(each, dict) and not each.get("ok"):
             lines.append(f"{each.get('origin', '')}: {each.get('step', '')}: expected {each.get('expected', '')}, "
                          f"got {each.get('got', '')}")
+    lines = list(dict.fromkeys(lines))
     return lines[:5] + ([f"{len(lines) - 5} more"] if len(lines) > 5 else [])
 
 
