@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from chainverify.cli import policies
-from chainverify.cli.options import Options, shared
+from chainverify.cli.options import Options, home, shared
 from chainverify.cli.progress import Progress
 from chainverify.cli.reporting import finish
 from chainverify.git.repository import Repository
@@ -26,7 +26,7 @@ def check(ranges: tuple[str, ...], tags: bool, layouts: tuple[Path, ...], option
     """Check everything the policy asks: signatures, messages and images.
 
     Without RANGE: the whole history after the introduction commits, and all images of HEAD. With A..B: the commits of the
-    range, and the images that B deploys and A did not.
+    range, and the images that B deploys and A did not. A RANGE is what `git log` takes.
 
     \b
     Examples:
@@ -35,7 +35,7 @@ def check(ranges: tuple[str, ...], tags: bool, layouts: tuple[Path, ...], option
     """
     repo = Repository.discover(options.directory)
     loaded = policies.load(repo, options)
-    source = Source(options.offline, os.environ, layouts, Path.home())
+    source = Source(options.offline, os.environ, layouts, home())
     with Progress("objects", enabled=options.progress) as progress:
         report = job.check(
             repo, ranges, loaded, source, options.now, tags=tags, jobs=options.jobs, progress=progress

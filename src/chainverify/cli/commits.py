@@ -8,7 +8,7 @@ from chainverify.cli import policies
 from chainverify.cli.options import Options, shared
 from chainverify.cli.progress import Progress
 from chainverify.cli.reporting import finish
-from chainverify.errors import PolicyError
+from chainverify.errors import PolicyError, UsageError
 from chainverify.git.repository import Repository
 from chainverify.jobs import history
 from chainverify.model.report import Report
@@ -19,7 +19,7 @@ from chainverify.rules import enforcement
 @click.command("commits")
 @click.argument("ranges", metavar="[RANGE]...", nargs=-1)
 @click.option("--tags", is_flag=True, help="Verify all tags too.")
-@click.option("--all", "all_refs", is_flag=True, help="The history of all branches, not only of HEAD.")
+@click.option("--all", "all_refs", is_flag=True, help="The history of HEAD, all branches and remote branches.")
 @click.option("--ref", "named", metavar="NAME", multiple=True, help="The history of this ref; may be repeated.")
 @shared
 def commits(ranges: tuple[str, ...], tags: bool, all_refs: bool, named: tuple[str, ...], options: Options) -> int:
@@ -43,7 +43,7 @@ def commits(ranges: tuple[str, ...], tags: bool, all_refs: bool, named: tuple[st
             "has no [commits] section, so it asks for no signature",
             source=policy.source, hint="add [commits] and [[signers]]: see chainverify policy schema, or run chainverify init",
         )
-    revisions = [*ranges, *named, *([oid for _, oid in repo.refs("refs/heads", "refs/remotes")] if all_refs else [])]
+    revisions = [*ranges, *(_ref(repo, name) for name in named), *(_branches(repo) if all_refs else [])]
     material = signing_material(policy, loaded.read)
     findings, counts = [], {}
     if policy.commits is not None:
@@ -60,3 +60,25 @@ def commits(ranges: tuple[str, ...], tags: bool, all_refs: bool, named: tuple[st
         findings += verdicts.findings
         counts.update(verdicts.counts)
     return finish(Report(loaded.ref, enforcement.apply(findings, policy), counts), options)
+
+
+def _ref(repo: Repository, name: str) -> str:
+    """The object id of a ref by its full or short name. Raises `UsageError` where it is none, or several.
+
+    git takes the tag where a branch has the same name: whoever may write tags would choose what is verified.
+    """
+    candidates = (name, f"refs/heads/{name}", f"refs/tags/{name}", f"refs/remotes/{name}")
+    found = {ref: oid for ref, oid in repo.refs() if ref in candidates}
+    if name == "HEAD":
+        return name
+    if not found:
+        raise UsageError(f"no ref {name!r}", hint="git for-each-ref lists them; a revision that is no ref is given as RANGE")
+    if len(found) > 1 and name not in found:
+        raise UsageError(f"{name!r} may be {' or '.join(found)}", hint="give the full name")
+    return found.get(name) or next(iter(found.values()))
+
+
+def _branches(repo: Repository) -> list[str]:
+    """HEAD, which may be detached or not have a commit yet, and every branch."""
+    tips, _ = history.tips(repo, ())
+    return list(dict.fromkeys([*tips, *(oid for _, oid in repo.refs("refs/heads", "refs/remotes"))]))

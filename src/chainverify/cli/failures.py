@@ -25,5 +25,5 @@ def show(error: ChainverifyError) -> int:
     lines = [f"{click.style(kind, fg='red', bold=True)}: {escape(str(error))}"]
     if error.hint:
         lines.append(f"  = {click.style('help', fg='cyan')}: {escape(error.hint)}")
-    click.echo("\n".join(lines), err=True)
+    click.echo("\n".join(lines), err=True)  # coloured as the context says
     return exit_status(error)

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from chainverify.cli import policies
-from chainverify.cli.options import Options, shared
+from chainverify.cli.options import Options, home, shared
 from chainverify.cli.progress import Progress
 from chainverify.cli.reporting import finish, write
 from chainverify.errors import PolicyError, UsageError
@@ -50,9 +50,12 @@ def images(  # noqa: PLR0917 - a command's options
       kustomize build overlays/prod | chainverify images -
       cosign save --dir ./saved IMAGE && chainverify images --layout ./saved --offline
     """
-    if paths and (rev or since) and paths != ("-",):
-        raise UsageError("PATH reads the working tree: it goes with neither --rev nor --since")
-    source = Source(options.offline, os.environ, layouts, Path.home())
+    if paths and (rev or since):
+        what = "- reads a stream" if paths == ("-",) else "PATH reads the working tree"
+        raise UsageError(f"{what}: it goes with neither --rev nor --since", hint="leave one of them out")
+    if "-" in paths and len(paths) > 1:
+        raise UsageError("- reads a stream: it goes with no other PATH", hint="run once for each")
+    source = Source(options.offline, os.environ, layouts, home())
     if only_list:
         return _list(paths, rev, since, options)
     repo = Repository.discover(options.directory)
@@ -64,19 +67,29 @@ def images(  # noqa: PLR0917 - a command's options
         )
     with Progress("images", enabled=options.progress) as progress:
         if since is not None:
-            new, base = repo.resolve(f"{rev or 'HEAD'}^{{commit}}"), repo.resolve(f"{since}^{{commit}}")
+            new, base = _commit(repo, rev or "HEAD"), _commit(repo, since)
             result = deployed.check_difference(repo, new, base, loaded, source, jobs=options.jobs, progress=progress)
         else:
-            scan = _scan(repo, paths, rev, loaded.policy.images)
+            scan = _scan(repo, paths, rev, loaded.policy.images, options)
             result = deployed.check(scan, loaded, source, jobs=options.jobs, progress=progress)
     return finish(_report(result, loaded), options)
+
+
+def _commit(repo: Repository, revision: str) -> str:
+    oid = repo.resolve(revision)
+    try:
+        return repo.resolve(f"{oid}^{{commit}}")
+    except UsageError:
+        raise UsageError(f"{revision!r} is not a commit", hint="name a commit, a branch or a tag of one") from None
 
 
 def _report(result: Deployed, loaded: LoadedPolicy) -> Report:
     return Report(loaded.ref, enforcement.apply(result.findings, loaded.policy), result.counts, result.images)
 
 
-def _scan(repo: Repository | None, paths: tuple[str, ...], rev: str | None, policy: ImagesPolicy) -> Scan:
+def _scan(
+    repo: Repository | None, paths: tuple[str, ...], rev: str | None, policy: ImagesPolicy, options: Options
+) -> Scan:
     if paths == ("-",):
         data = sys.stdin.buffer.read(MAX_STREAM_BYTES + 1)
         if len(data) > MAX_STREAM_BYTES:
@@ -86,10 +99,10 @@ def _scan(repo: Repository | None, paths: tuple[str, ...], rev: str | None, poli
         if repo is None:
             raise UsageError("--rev needs a repository", hint="run inside one, or give one with -C")
         return deployed.scan_tree(repo, rev, policy)
-    root = Path.cwd() if repo is None else repo.worktree
+    root = options.directory if repo is None else repo.worktree
     if root is None:
         raise UsageError("a bare repository has no working tree", hint="read a revision: --rev HEAD")
-    return manifests.scan_paths(root, [Path.cwd() / path for path in paths], policy.include, policy.exclude)
+    return manifests.scan_paths(root, [options.directory / path for path in paths], policy.include, policy.exclude)
 
 
 def _list(paths: tuple[str, ...], rev: str | None, since: str | None, options: Options) -> int:
@@ -109,7 +122,7 @@ def _list(paths: tuple[str, ...], rev: str | None, since: str | None, options: O
             raise UsageError("--policy needs a repository", hint="run inside one, or give one with -C")
         loaded = policies.load(repo, options)
         policy, ref = loaded.policy.images or policy, loaded.ref
-    result = deployed.listed(_scan(repo, paths, rev, policy), policy)
+    result = deployed.listed(_scan(repo, paths, rev, policy, options), policy)
     report = Report(ref, tuple(result.findings), result.counts, result.images)
     if options.output_format == "json":
         finish(report, options)

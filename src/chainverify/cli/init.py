@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from chainverify.cli.options import directory_option
 from chainverify.errors import UsageError
 from chainverify.git.repository import Repository
 from chainverify.jobs.initialise import initial_policy
@@ -14,8 +15,7 @@ from chainverify.policy import load
 
 
 @click.command("init")
-@click.option("-C", "directory", type=click.Path(file_okay=False, path_type=Path), default=".", metavar="DIR",
-              help="Work in this repository instead of the current directory.")  # fmt: skip
+@directory_option
 def init(directory: Path) -> int:
     """Write .chainverify/policy.toml from what the repository shows.
 

@@ -6,15 +6,12 @@ from pathlib import Path
 
 import click
 
+from chainverify.cli.options import directory_option
 from chainverify.errors import UsageError
 from chainverify.git.repository import Repository
 from chainverify.jobs import install as job
 from chainverify.jobs.install import Installed
 
-_DIRECTORY = click.option(
-    "-C", "directory", type=click.Path(file_okay=False, path_type=Path), default=".", metavar="DIR",
-    help="Work in this repository instead of the current directory.",
-)  # fmt: skip
 _SERVER = click.option(
     "--server", type=click.Path(file_okay=False, exists=True, path_type=Path), metavar="DIR",
     help="A bare repository that people push to: the pre-receive hook.",
@@ -22,7 +19,7 @@ _SERVER = click.option(
 
 
 @click.command("install")
-@_DIRECTORY
+@directory_option
 @_SERVER
 @click.option("--policy", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="With --server: the server's own policy file, which then wins.")  # fmt: skip
@@ -50,7 +47,7 @@ def install(directory: Path, server: Path | None, policy: Path | None, allow_unc
 
 
 @click.command("uninstall")
-@_DIRECTORY
+@directory_option
 @_SERVER
 def uninstall(directory: Path, server: Path | None) -> int:
     """Remove the hooks that chainverify installed, and nothing else.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Final
@@ -11,6 +13,9 @@ import click
 
 from chainverify._version import __version__
 from chainverify.cli import failures
+from chainverify.cli.groups import VerbGroup
+from chainverify.cli.options import colour
+from chainverify.cli.reporting import discard_output
 
 VERBS: Final[dict[str, str]] = {
     "init": "chainverify.cli.init",
@@ -26,9 +31,10 @@ VERBS: Final[dict[str, str]] = {
     "completion": "chainverify.cli.completion",
 }
 """Verb to module; the module's attribute of the verb's name is the command."""
+_OUTPUT_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
-class LazyGroup(click.Group):
+class LazyGroup(VerbGroup):
     """A group that imports a verb's module when the verb is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -44,19 +50,13 @@ class LazyGroup(click.Group):
             raise TypeError(f"{VERBS[cmd_name]}.{cmd_name} is not a command")
         return command
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, with the nearest verb for a mistyped one."""
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the verb; every error of ours leaves as one readable block on stderr."""
+        ctx.color = colour()
         try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            import difflib
-
-            near = difflib.get_close_matches(args[0], VERBS, 1)
-            if near:
-                raise click.UsageError(f"{error.message} Did you mean '{near[0]}'?", ctx) from error
-            raise
+            return super().invoke(ctx)
+        except failures.HANDLED as error:
+            return failures.show(error)
 
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -80,6 +80,8 @@ def cli() -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status; every error leaves as one readable block on stderr."""
+    if sys.stdout is None:  # the caller closed it; the next file that is opened would get its descriptor
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - for as long as the process lives
     try:
         result = cli.main(list(sys.argv[1:] if argv is None else argv), prog_name="chainverify", standalone_mode=False)
     except click.ClickException as error:
@@ -88,6 +90,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except click.Abort:
         click.echo("aborted", err=True)
         return 130
-    except failures.HANDLED as error:
-        return failures.show(error)
+    except OSError as error:
+        if error.errno not in _OUTPUT_ERRORS:
+            raise
+        discard_output()
+        click.echo(f"error: cannot write to standard output: {error.strerror}", err=True)
+        return 3
+    except SystemExit as error:
+        if not isinstance(error.__context__, BrokenPipeError):
+            raise  # shell completion ends like this
+        # click's answer, outside of standalone mode too, where a reader of the output is gone; its status 1 is not ours
+        discard_output()
+        return 3
     return result if isinstance(result, int) else 0

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TextIO, TypeVar
 
 import click
+from click.core import ParameterSource
+
+from chainverify.errors import UsageError
 
 FORMATS = ("text", "json")
 """Output formats of this version."""
@@ -35,6 +39,14 @@ class Options(NamedTuple):
     now: int
 
 
+def home() -> Path | None:
+    """The user's home, where logins are looked up; None for a user without one, as in many containers."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
 def _processors() -> int:
     try:
         return len(os.sched_getaffinity(0))
@@ -42,22 +54,51 @@ def _processors() -> int:
         return os.cpu_count() or 1
 
 
-def _colour(choice: str, *, to_file: bool) -> bool:
-    """`--color`, NO_COLOR and FORCE_COLOR; colours only on terminals unless asked for (https://no-color.org)."""
+def colour(choice: str = "auto") -> bool | None:
+    """`--color`, NO_COLOR and FORCE_COLOR; None is for each stream to decide: colours on terminals (https://no-color.org)."""
     if choice != "auto":
         return choice == "always"
     if os.environ.get("NO_COLOR"):
         return False
-    if os.environ.get("FORCE_COLOR"):
-        return True
-    return not to_file and sys.stdout.isatty()
+    return True if os.environ.get("FORCE_COLOR") else None
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a standard stream is a terminal; Python has None for one that the caller closed."""
+    return stream is not None and stream.isatty()
+
+
+def _enter(ctx: click.Context, _parameter: click.Parameter, value: Path) -> Path:
+    """`-C DIR` as git reads it: as if started there, so that all other paths are relative to it. The absolute directory."""
+    if ctx.resilient_parsing:
+        return value
+    try:
+        if value != Path():
+            ctx.with_resource(contextlib.chdir(value))
+        return Path.cwd()
+    except OSError as error:
+        raise UsageError(
+            f"cannot work in {value}: {error.strerror}", hint="give a repository's directory with -C, or leave it out"
+        ) from error
+
+
+directory_option = click.option(
+    "-C", "directory", type=click.Path(path_type=Path), default=".", metavar="DIR", is_eager=True, callback=_enter,
+    help="Run as if started in this directory.",
+)  # fmt: skip
+"""`-C DIR`, for commands that share nothing else."""
 
 
 def shared(function: F) -> F:
     """Decorate a command with the shared options; it gets them as `options`."""
 
     def wrapper(**given: Any) -> Any:
+        ctx = click.get_current_context()
         output = given.pop("output")
+        # the root's is for errors, which are shown when the command's own context is gone
+        ctx.color = ctx.find_root().color = colour(given.pop("color"))
+        if given["policy_ref"] is not None and ctx.get_parameter_source("policy_file") is ParameterSource.COMMANDLINE:
+            raise UsageError("--policy and --policy-ref exclude each other", hint="name one source of the policy")
         options = Options(
             directory=given.pop("directory"),
             policy=given.pop("policy_file"),
@@ -65,10 +106,10 @@ def shared(function: F) -> F:
             allow_self_policy=given.pop("allow_self_policy"),
             output_format=given.pop("output_format"),
             output=output,
-            colour=_colour(given.pop("color"), to_file=output is not None),
+            colour=(output is None and is_terminal(sys.stdout)) if ctx.color is None else ctx.color,
             quiet=given.pop("quiet"),
             verbose=given.pop("verbose"),
-            progress=not given.pop("no_progress") and sys.stderr.isatty(),
+            progress=not given.pop("no_progress") and is_terminal(sys.stderr),
             jobs=given.pop("jobs") or _processors(),
             offline=given.pop("offline"),
             now=int(time.time()),
@@ -82,8 +123,7 @@ def shared(function: F) -> F:
 
 
 _DECORATORS: tuple[Callable[[Any], Any], ...] = (
-    click.option("-C", "directory", type=click.Path(file_okay=False, path_type=Path), default=".", metavar="DIR",
-                 help="Work in this repository instead of the current directory."),
+    directory_option,
     click.option("--policy", "policy_file", type=click.Path(dir_okay=False, path_type=Path), envvar="CHAINVERIFY_POLICY",
                  metavar="FILE", help="Policy file; default: .chainverify/policy.toml of the repository."),
     click.option("--policy-ref", metavar="REF", help="Read the policy from this revision (trust: base)."),

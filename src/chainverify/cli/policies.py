@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from chainverify.cli.options import Options
 from chainverify.errors import PolicyError
@@ -12,19 +11,19 @@ from chainverify.jobs import policies
 from chainverify.jobs.policies import LoadedPolicy
 
 
+def in_ci() -> bool:
+    """Whether this runs in a CI system."""
+    return os.environ.get("CI", "").lower() not in ("", "false", "0")
+
+
 def load(repo: Repository, options: Options) -> LoadedPolicy:
     """The policy. Raises `PolicyError`, also in CI for one that comes from the tree that is judged.
 
     CI is recognised by the variable `CI`, which every CI system sets: there the policy of a branch would let the branch
     excuse itself.
     """
-    if options.policy_ref is not None:
-        loaded = policies.from_revision(repo, options.policy_ref)
-    elif options.policy is not None:
-        loaded = policies.from_file(_absolute(options.policy), worktree=repo.worktree)
-    else:
-        loaded = policies.from_worktree(repo)
-    if os.environ.get("CI") and os.environ["CI"].lower() not in ("false", "0"):
+    loaded = read(repo, options)
+    if in_ci():
         if loaded.trust == "self" and not options.allow_self_policy:
             raise PolicyError(
                 "the policy comes from the tree that is judged, so a change could excuse itself",
@@ -33,6 +32,15 @@ def load(repo: Repository, options: Options) -> LoadedPolicy:
             )
         refuse_observed(loaded)
     return loaded
+
+
+def read(repo: Repository, options: Options) -> LoadedPolicy:
+    """The policy, to be looked at and not to judge by: nothing is asked about where it comes from. Raises `PolicyError`."""
+    if options.policy_ref is not None:
+        return policies.from_revision(repo, options.policy_ref)
+    if options.policy is not None:
+        return policies.from_file(options.directory / options.policy, worktree=repo.worktree)
+    return policies.from_worktree(repo)
 
 
 def refuse_observed(loaded: LoadedPolicy) -> None:
@@ -44,7 +52,3 @@ def refuse_observed(loaded: LoadedPolicy) -> None:
             source=loaded.policy.source,
             hint="check the key or name with its owner, then remove the mark",
         )
-
-
-def _absolute(path: Path) -> Path:
-    return path if path.is_absolute() else Path.cwd() / path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from chainverify.cli import policies
+from chainverify.cli.groups import VerbGroup
 from chainverify.cli.options import Options, shared
 from chainverify.cli.reporting import write
 from chainverify.git.repository import Repository
@@ -13,7 +14,7 @@ from chainverify.policy import normal, schema
 from chainverify.policy.material import image_trust, signing_material
 
 
-@click.group("policy")
+@click.group("policy", cls=VerbGroup)
 def policy() -> None:
     """Validate a policy, show what it means, print its JSON Schema."""
 
@@ -31,7 +32,10 @@ def check(options: Options) -> int:
     from chainverify.images import verify
     from chainverify.signatures import backends
 
-    loaded = policies.load(Repository.discover(options.directory), options)
+    # a change to the policy is checked in CI too: that judges nothing by it
+    loaded = policies.read(Repository.discover(options.directory), options)
+    if policies.in_ci():
+        policies.refuse_observed(loaded)
     material = signing_material(loaded.policy, loaded.read)
     backends.load(material.openpgp, material.ssh)
     for stanza in image_trust(loaded.policy, loaded.read):
@@ -59,7 +63,7 @@ def show(options: Options) -> int:
     """
     import json
 
-    loaded = policies.load(Repository.discover(options.directory), options)
+    loaded = policies.read(Repository.discover(options.directory), options)
     if options.output_format == "json":
         write(json.dumps({**normal.as_json(loaded.policy), "trust": loaded.trust}, indent=2) + "\n", options)
     else:

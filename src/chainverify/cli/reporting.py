@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from chainverify._version import __version__
 from chainverify.cli.options import Options
-from chainverify.errors import UsageError
+from chainverify.errors import Unavailable, UsageError
 from chainverify.model.report import Report, exit_status
 from chainverify.output import jsonv1, text
 
@@ -20,16 +22,39 @@ def finish(report: Report, options: Options) -> int:
         rendered = text.render(report, text.Style(colour=options.colour, verbose=options.verbose))
         if options.quiet and status == 0:
             rendered = ""
-    write(rendered, options)
+    try:
+        write(rendered, options)
+    except BrokenPipeError:
+        # whoever read the report has gone, as head does: what was found wrong stays wrong, but nothing was shown to be good
+        discard_output()
+        return status or 3
     return status
 
 
 def write(rendered: str, options: Options) -> None:
-    """Write text to `--output` or standard output. Raises `UsageError` where the file cannot be written."""
+    """Write text to `--output` or standard output.
+
+    Raises `UsageError` where the file cannot be written, `Unavailable` where standard output cannot, and `BrokenPipeError`.
+    """
     if options.output is None:
-        click.echo(rendered, nl=False, color=options.colour)
+        try:
+            click.echo(rendered, nl=False, color=options.colour)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            discard_output()
+            raise Unavailable(
+                f"cannot write to standard output: {error.strerror}", hint="make room, or name a file with --output"
+            ) from error
         return
     try:
         options.output.write_text(rendered, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"cannot write {options.output}: {error.strerror}") from error
+
+
+def discard_output() -> None:
+    """Send what is still buffered for standard output nowhere, or Python would complain when it flushes at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
