@@ -214,7 +214,8 @@ def test_links_of_a_git_tree(tmp_path: Path) -> None:
         assert told(scan_tree(reader, tree)) == expected
         # a change of what a link leads to is a change of the link's file
         changed = scan_tree(reader, tree, only=frozenset(("text.txt", "sub")))
-        assert set(changed.extractions) == {"dir/to-text.yaml", "dir/to-text-by-dots.yaml", "by-linked-dir.yaml", "sub"}
+        by_text = {"dir/to-text.yaml", "dir/to-text-by-dots.yaml", "by-linked-dir.yaml"}
+        assert set(changed.extractions) == by_text | {"sub", "into-sub.yaml"}
         assert told(scan_tree(reader, tree, only=frozenset(("to-outside.yaml",)))) == {
             "to-outside.yaml": "symbolic link leaves the tree"
         }
@@ -238,6 +239,55 @@ def test_a_missing_or_oversized_blob_is_a_problem_of_its_file(tmp_path: Path) ->
         assert [use.path for use in scan.uses] == ["a.yaml", "d.yaml"]
         with pytest.raises(ObjectMissing):
             scan_tree(reader, "3" * 40)
+
+
+KUSTOMIZED = {
+    "app/kustomization.yaml": b"""resources: [a.yaml, ../base, plain, b.txt, gone.yaml]
+bases: [../../out, ../vendor/v.yaml, ../vendor, ../linked, ../partly]
+patches: [{path: a.yaml}, {path: p.txt}]
+""",
+    "app/a.yaml": pod("a"),
+    "app/plain": pod("plain"),
+    "app/b.txt": pod("b"),
+    "app/p.txt": b"[]",
+    "base/kustomization.yaml": b"resources: []",
+    "vendor/v.yaml": pod("v"),
+    "partly/kustomization.yaml": b"images: [{name: a}]",
+}
+LEFT = ["plain", "b.txt", "gone.yaml", "../../out", "../vendor/v.yaml", "../vendor", "../partly", "p.txt"]
+"""What kustomize would read and nobody else, under `exclude`."""
+
+
+def test_what_a_kustomization_reads_and_nobody_else_is_unresolved(tmp_path: Path) -> None:
+    repo = Repository.create(tmp_path / "repo")
+    write(repo.path, KUSTOMIZED)
+    (repo.path / "linked").symlink_to("base")
+    repo.git("add", "-A")
+    tree = repo.git("write-tree")
+    exclude = ["vendor/**", "partly/kustomization.yaml"]
+    scanned = scan_paths(repo.path, exclude=exclude)
+    assert [use.raw for use in scanned.extractions["app/kustomization.yaml"].uses] == LEFT
+    assert {use.resolution for use in scanned.extractions["app/kustomization.yaml"].uses} == {"unresolved"}
+    with ObjectReader(GitRepository.discover(repo.path)) as reader:
+        assert scan_tree(reader, tree, exclude=exclude) == scanned
+        everything = scan_tree(reader, tree)
+    assert [use.raw for use in everything.extractions["app/kustomization.yaml"].uses] == [
+        each for each in LEFT if each not in ("../vendor/v.yaml", "../vendor", "../partly")
+    ]
+
+
+def test_what_leads_elsewhere_than_before_is_read_again(tmp_path: Path) -> None:
+    repo = Repository.create(tmp_path / "repo")
+    write(repo.path, {"kustomization.yaml": b"resources: [d]", "one/x.txt": pod("one"), "two/x.txt": pod("two"), "d": pod("d")})
+    (repo.path / "way").symlink_to("two")
+    (repo.path / "link.yaml").symlink_to("way/x.txt")
+    repo.git("add", "-A")
+    tree = repo.git("write-tree")
+    with ObjectReader(GitRepository.discover(repo.path)) as reader:
+        # `way` led to `one`, `d` was a directory; the files that lead there did not change
+        assert told(scan_tree(reader, tree, only=frozenset(("way",)))) == {"link.yaml": ["two"], "kustomization.yaml": ["d"]}
+        assert told(scan_tree(reader, tree, only=frozenset(("d", "d/kustomization.yaml")))) == {"kustomization.yaml": ["d"]}
+        assert told(scan_tree(reader, tree, only=frozenset(("one/x.txt",)))) == {}
 
 
 def test_a_stream_is_read_whatever_its_name() -> None:

@@ -508,6 +508,15 @@ def test_many_specs_of_a_definition_take_little_time() -> None:
     assert time.process_time() - start < 15
 
 
+def test_long_ways_over_aliases_take_little_time() -> None:
+    links = "".join(f"- &a{i} {{containers: [{{image: a}}], x: *a{i - 1}}}\n" for i in range(1, 10_000))
+    started = time.perf_counter()
+    found = read(f"apiVersion: v1\nkind: Pod\nx:\n- &a0 {{}}\n{links}")
+    assert time.perf_counter() - started < 5
+    assert len(found.uses) == 9_999
+    assert max(len(use.pointer) for use in found.uses) < 1000
+
+
 def test_many_images_on_one_line_take_little_time() -> None:
     start = time.process_time()
     found = read("{apiVersion: v1, kind: Pod, spec: {containers: [" + "{image: é}, {image: x}, " * 5_000 + "]}}")
@@ -554,18 +563,97 @@ OVERRIDES = {
         "kustomization.yaml",
         [
             ("override", "[{op: replace, path: /spec/image, value: x}]", "$.patches[0]"),
+            ("override", "image.yaml", "$.patches[1]"),
+            ("override", "image.yaml", "$.patchesStrategicMerge[0]"),
             ("override", "{spec: {containers: []}}", "$.patchesStrategicMerge[1]"),
         ],
     ),
     "charts": ("helmCharts: [{name: c, repo: x}]\nimages:\n", "kustomization.yaml", [("chart", "c", "$.helmCharts[0]")]),
     "remote bases": (
-        "resources: [a.yaml, ../base, 'https://example.org/x?ref=1', 'github.com/a/b', 'git@example.org:a/b']",
+        "resources: ['https://example.org/x?ref=1', 'GitHub.com/a/b', 'git@example.org:a/b', 'gh:a/b', example.org/a.git//b]",
         "kustomization.yaml",
         [
-            ("base", "https://example.org/x?ref=1", "$.resources[2]"),
-            ("base", "github.com/a/b", "$.resources[3]"),
-            ("base", "git@example.org:a/b", "$.resources[4]"),
+            ("base", "https://example.org/x?ref=1", "$.resources[0]"),
+            ("base", "GitHub.com/a/b", "$.resources[1]"),
+            ("base", "git@example.org:a/b", "$.resources[2]"),
+            ("base", "gh:a/b", "$.resources[3]"),
+            ("base", "example.org/a.git//b", "$.resources[4]"),
         ],
+    ),
+    # who knows the tree takes out what is read: see tests/jobs/test_manifests.py
+    "local bases and files": (
+        "{resources: [a.yaml, ../base], components: [c], bases: [b.txt], patches: [{path: p.txt}]}",
+        "kustomization.yaml",
+        [
+            ("base", "a.yaml", "$.resources[0]"),
+            ("base", "../base", "$.resources[1]"),
+            ("base", "c", "$.components[0]"),
+            ("base", "b.txt", "$.bases[0]"),
+            ("override", "p.txt", "$.patches[0]"),
+        ],
+    ),
+    # each of the following makes `kubectl kustomize` (5.5.0) print another image than the files hold
+    "kind without apiVersion": (
+        "{kind: Kustomization, images: [{name: a}]}",
+        "kustomization.yaml",
+        [("override", "a", "$.images[0]")],
+    ),
+    "field names in another case": (
+        "{Images: [{Name: a}], image\u017f: [{name: b}], Patches: [{Patch: image}]}",
+        "kustomization.yaml",
+        [("override", "a", "$.Images[0]"), ("override", "b", "$['image\u017f'][0]"), ("override", "image", "$.Patches[0]")],
+    ),
+    "the old name of images": ("imageTags: [{name: a}]", "kustomization.yaml", [("override", "a", "$.imageTags[0]")]),
+    "transformers": (
+        "{transformers: [t.yaml, '{kind: ImageTagTransformer}'], generators: [g.yaml], validators: [v.yaml]}",
+        "kustomization.yaml",
+        [
+            ("override", "t.yaml", "$.transformers[0]"),
+            ("override", "{kind: ImageTagTransformer}", "$.transformers[1]"),
+            ("override", "g.yaml", "$.generators[0]"),
+            ("override", "v.yaml", "$.validators[0]"),
+        ],
+    ),
+    "configurations": ("configurations: [c.yaml]", "kustomization.yaml", [("override", "c.yaml", "$.configurations[0]")]),
+    "replacements": (
+        (
+            "replacements: [{targets: [{fieldPaths: [spec.containers.0.image]}]}, {path: r.yaml}, {targets: []}"
+            ", {targets: [{fieldPaths: [metadata.name, spec.containers.0.env.0.value]}]}, {targets: [{fieldPaths: [data.image]}]}]"
+        ),
+        "kustomization.yaml",
+        [
+            ("override", "{targets: [{fieldPaths: [spec.containers.0.image]}]}", "$.replacements[0]"),
+            ("override", "{path: r.yaml}", "$.replacements[1]"),
+            ("override", "{targets: []}", "$.replacements[2]"),
+            ("override", "{targets: [{fieldPaths: [data.image]}]}", "$.replacements[4]"),
+        ],
+    ),
+    "inline patch in other letters": (
+        "{patches: [{patch: '- {op: add, path: !!binary L2ltYWdl, value: x}'}, {patch: '[{op: copy, from: /a, path: /b}]'}]}",
+        "kustomization.yaml",
+        [
+            ("override", "- {op: add, path: !!binary L2ltYWdl, value: x}", "$.patches[0]"),
+            ("override", "[{op: copy, from: /a, path: /b}]", "$.patches[1]"),
+        ],
+    ),
+    "JSON patch that copies or moves": (
+        (
+            "[{op: copy, from: /metadata/name, path: /spec/containers/0/image}, {op: move, from: /a, path: /spec/template}"
+            ", {op: move, from: /a, path: /metadata/labels/b}]"
+        ),
+        "p.json",
+        [
+            ("override", "{op: copy, from: /metadata/name, path: /spec/containers/0/image}", "$[0]"),
+            ("override", "{op: move, from: /a, path: /spec/template}", "$[1]"),
+        ],
+    ),
+    "Flux Kustomization in a list": (
+        (
+            "{apiVersion: v1, kind: List, items: [{apiVersion: kustomize.toolkit.fluxcd.io/v1, kind: Kustomization"
+            ", spec: {images: [{name: a}]}}]}"
+        ),
+        "f.yaml",
+        [("override", "a", "$.items[0].spec.images[0]")],
     ),
     "Flux Kustomization": (
         (
@@ -606,6 +694,14 @@ def test_what_is_rendered_elsewhere_is_unresolved(text: str, path: str, expected
     assert [(use.role, use.raw, use.pointer) for use in found.uses] == expected
     assert {(use.resolution, use.reference) for use in found.uses} == {("unresolved", None)}
     assert all(use.reason for use in found.uses)
+
+
+def test_an_alias_hides_no_override_behind_a_reference() -> None:
+    text = (
+        "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nspec:\n  x: {containers: [{image: &a good}]}\n"
+        "  images: [{name: *a, newName: evil}]\n"
+    )
+    assert [(use.role, use.resolution) for use in read(text).uses] == [("container", "default"), ("override", "unresolved")]
 
 
 def test_a_json_patch_of_an_image_is_a_reference() -> None:

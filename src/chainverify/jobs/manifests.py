@@ -19,7 +19,7 @@ from chainverify.formats.objects import object_id
 from chainverify.git import trees
 from chainverify.git.objects import ObjectReader
 from chainverify.git.trees import TreeFile
-from chainverify.manifests import extract
+from chainverify.manifests import extract, kustomize
 from chainverify.model.images import Extraction, ImageUse
 
 MAX_READ_BYTES: Final = 64 << 20
@@ -87,7 +87,14 @@ def scan_paths(
             found[name] = extract.unreadable(name, "symbolic link leaves the tree", _LINK_HINT)
         elif not _is_read(target, read):
             found[name] = _read_file(name, str(target), read)
-    return _scan(found)
+
+    def covered(name: str) -> bool:
+        target = Path(os.path.realpath(top / name))
+        inside = target.is_relative_to(top) and target.exists()
+        real = _name(str(target), top) if target != top else ""
+        return inside and selected.covers(posixpath.normpath(name), real, target.is_dir(), lambda path: (top / path).exists())
+
+    return _scan({name: _settled(name, extraction, covered) for name, extraction in found.items()})
 
 
 def scan_tree(
@@ -106,6 +113,8 @@ def scan_tree(
     """
     entries = {entry.path: entry for entry in trees.files(reader, treeish)}
     selected = _Selection(include, exclude)
+    if only is not None:
+        only = _led(only, entries)
     found: dict[str, Extraction] = {}
     wanted: dict[str, TreeFile] = {}
     links: list[str] = []
@@ -135,7 +144,16 @@ def scan_tree(
             found[path] = extract.extract(path, answer.data)
         if progress:
             progress(len(found))
-    return _scan(found)
+
+    def covered(name: str) -> bool:
+        try:
+            real = resolver.real(name)
+            directory = resolver.end(real) is None
+        except Unavailable:
+            return False
+        return selected.covers(posixpath.normpath(name), real, directory, entries.__contains__)
+
+    return _scan({name: _settled(name, extraction, covered) for name, extraction in found.items()})
 
 
 def scan_stream(data: bytes, name: str = "-") -> Scan:
@@ -162,6 +180,13 @@ class _Selection:
         probes = (path, f"{path}/", f"{path}/x.yaml", f"{path}/x/x.yaml")
         return any(map(self._included, probes)) and not any(glob.matches_any(self._exclude, probe) for probe in probes[:2])
 
+    def covers(self, name: str, real: str, directory: bool, is_there: Callable[[str], bool]) -> bool:
+        """Whether a file or directory that a kustomization names is read: by the name written there, or its real one."""
+        if not directory:
+            return any(extract.is_candidate(path) and self(path) for path in (name, real))
+        own = [posixpath.join(real, each) for each in kustomize.FILE_NAMES]
+        return (not real or self.below(real)) and all(self(path) for path in own if is_there(path))
+
     def _included(self, path: str) -> bool:
         return self._everything or glob.matches_any(self._include, path)
 
@@ -178,6 +203,13 @@ class _Links:
         """The entry a link leads to, None for a directory of the tree.
 
         Raises `Unavailable` where it leads out of the tree, to nothing, or in circles.
+        """
+        return self.end(self.real(path))
+
+    def real(self, path: str, way: list[str] | None = None) -> str:
+        """The path without links, `.` and `..`, of something that may not be there; the links met are added to `way`.
+
+        Raises as `resolve` does.
         """
         pending = path.split("/")
         done: list[str] = []
@@ -196,7 +228,9 @@ class _Links:
                 if entry is not None and entry.mode == trees.SYMLINK:
                     break
             else:
-                return self._end("/".join(done))
+                return "/".join(done)
+            if way is not None:
+                way.append(entry.path)
             target = self._reader.read(entry.oid).data.decode("utf-8", "backslashreplace")
             if target.startswith("/"):
                 raise Unavailable("symbolic link leaves the tree", hint=_LINK_HINT)
@@ -204,7 +238,8 @@ class _Links:
             pending = [*target.split("/"), *pending]
         raise Unavailable(f"symbolic link leads over more than {MAX_LINK_HOPS} links", hint=_LINK_HINT)
 
-    def _end(self, path: str) -> TreeFile | None:
+    def end(self, path: str) -> TreeFile | None:
+        """The entry at a path without links, None for a directory."""
         entry = self._entries.get(path)
         if entry is not None:
             return entry
@@ -218,23 +253,48 @@ class _Links:
         raise Unavailable("symbolic link leads to nothing in the tree", hint=_LINK_HINT)
 
 
+def _led(only: frozenset[str], entries: Mapping[str, TreeFile]) -> frozenset[str]:
+    """`only`, with all kustomizations where a link changed, or a file took a directory's name: they may lead elsewhere now."""
+    turned = any(path in entries and entries[path].mode == trees.SYMLINK for path in only)
+    if not turned and only.isdisjoint(parent for path in only for parent in _parents(path)):
+        return only
+    return only | {path for path in entries if path.rpartition("/")[2] in kustomize.FILE_NAMES}
+
+
+def _parents(path: str) -> Iterator[str]:
+    while path := posixpath.dirname(path):
+        yield path
+
+
+def _settled(path: str, extraction: Extraction, covered: Callable[[str], bool]) -> Extraction:
+    """An extraction without the local entries of a kustomization that are read."""
+    if all(use.reason != kustomize.LOCAL for use in extraction.uses):
+        return extraction
+    directory = posixpath.dirname(path)
+    left = (use for use in extraction.uses if use.reason != kustomize.LOCAL or not covered(posixpath.join(directory, use.raw)))
+    return extraction._replace(uses=tuple(left))
+
+
 def _link(
     path: str, links: _Links, only: frozenset[str] | None, found: dict[str, Extraction], wanted: dict[str, TreeFile]
 ) -> None:
     """Read a link of the tree as the file it leads to, under its own name."""
-    listed = only is None or path in only
+    way: list[str] = []
     try:
-        target = links.resolve(path)
+        real = links.real(path, way)
+        way.append(real)
+        target = links.end(real)
     except Unavailable as error:
-        if listed:
+        if only is None or not only.isdisjoint(way):
             found[path] = extract.unreadable(path, error.message, error.hint)
         return
+    listed = only is None or not only.isdisjoint(way)
     if target is None:
         return
     if target.mode not in trees.REGULAR:
         if listed:
             found[path] = extract.unreadable(path, "symbolic link leads into a submodule", _LINK_HINT)
-    elif (listed or (only is not None and target.path in only)) and target.path not in wanted:
+    elif listed and target.path not in wanted:
         wanted[path] = target
 
 

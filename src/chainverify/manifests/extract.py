@@ -26,6 +26,8 @@ MAX_PROBLEMS: Final = 100
 """Problems listed of one file; one more says how many there are in all."""
 MAX_RAW: Final = 1024
 """Characters kept of a candidate's text; no reference is longer."""
+MAX_STEPS: Final = 150
+"""Steps shown of the way to a candidate. Aliases make it longer than any nesting, and there may be many."""
 
 
 class FileType(NamedTuple):
@@ -124,7 +126,7 @@ class _File:
         self._too_large = len(data) > budgets.size
         self._stream: Stream = yamlnodes.load(data, budgets, kubernetes.is_schema)
         self._source = self._stream.source
-        self._uses: dict[int, ImageUse] = {}
+        self._uses: dict[tuple[int, bool], ImageUse] = {}
         self._problems: list[ManifestProblem] = []
         self._left_out = 0
         self._recognised = False
@@ -180,16 +182,20 @@ class _File:
         self._problems.append(ManifestProblem(kind, self._path, line, column, problem.message, problem.hint, excerpt))
 
     def _use(self, index: int, found: Found) -> None:
-        """Record a candidate once for its place: an aliased one stands where its anchor is."""
+        """Record a candidate once for its place: an aliased one stands where its anchor is.
+
+        What is never a reference is told beside a reference at the same place: an alias must not hide one behind the other.
+        """
         node = found.node
-        if node.start in self._uses:
+        place = (node.start, bool(found.reason))
+        if place in self._uses:
             return
         start, end = self._source.unprefixed(node.start, node.end)
         raw = node.value if isinstance(node, Scalar) else self._source.text[start:end].strip()
         parsed, reason = (None, found.reason) if found.reason else _resolve(node, raw)
         resolution: Resolution = "unresolved" if parsed is None else "default" if parsed.defaulted else "literal"
         line, column = self._source.place(start)
-        self._uses[node.start] = ImageUse(
+        self._uses[place] = ImageUse(
             self._path,
             Span(self._source.byte(start), self._source.byte(end), line, column),
             index,
@@ -226,10 +232,13 @@ def _resolve(node: Node, raw: str) -> tuple[ImageReference | None, str]:
 
 
 def _pointer(steps: Steps) -> str:
-    """The way to a node as people write it: `$.spec.containers[0].image`."""
+    """The way to a node as people write it: `$.spec.containers[0].image`; of a longer one only the end."""
     parts: list[str] = []
     while steps is not None:
         steps, step = steps
+        if len(parts) == MAX_STEPS:
+            parts.append("...")
+            break
         if isinstance(step, int):
             parts.append(f"[{step}]")
         elif _SIMPLE_KEY.fullmatch(step):
