@@ -6,7 +6,8 @@ stands in, and what the new tree runs for the first time is, even where no line 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -45,15 +46,20 @@ class Source(NamedTuple):
     home: Path | None = None
     deadline: float | None = None
 
-    def opened(self) -> Callable[[ImageReference], Content]:
-        """The reader for each image; what is read through one of them is read once."""
-        client = RegistryClient(
+    @contextmanager
+    def opened(self) -> Iterator[Callable[[ImageReference], Content]]:
+        """The reader for each image; what is read through one of them is read once. Connections are closed at the end."""
+        layouts = [Layout(path) for path in self.layouts]
+        with RegistryClient(
             credentials=_logins(self.environ, self.home) if self.home else auth.Credentials(),
             offline=self.offline,
             deadline=self.deadline,
             trust_env=self.home is not None,
-        )
-        layouts = [Layout(path) for path in self.layouts]
+        ) as client:
+            yield self._reader(client, layouts)
+
+    def _reader(self, client: RegistryClient, layouts: Sequence[Layout]) -> Callable[[ImageReference], Content]:
+        """The first layout that has an image, else the registries."""
 
         def content_for(reference: ImageReference) -> Content:
             reasons: list[str] = []
@@ -172,9 +178,11 @@ def _check(
     policy = loaded.policy.images or ImagesPolicy()
     uses = [use for extraction in extractions for use in extraction.uses]
     found = rules_of.judge(extractions, policy)
-    verdicts = images.check_images(
-        uses, policy, image_trust(loaded.policy, loaded.read), source.opened(), max(jobs, images.DEFAULT_JOBS), progress=progress
-    )
+    trust = image_trust(loaded.policy, loaded.read)
+    with source.opened() as content_for:
+        verdicts = images.check_images(
+            uses, policy, trust, content_for, max(jobs, images.DEFAULT_JOBS), progress=progress
+        )
     # a reference that breaks an enforced rule of the manifest is not at the same time a subject that passed
     enforced = enforcement.apply(found, loaded.policy)
     broken = {_place(each) for each in enforced if each.status == FAIL and each.level == "error"}
