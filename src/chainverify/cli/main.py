@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import click
+from click.exceptions import Exit
 
 from chainverify._version import __version__
 from chainverify.cli import failures
@@ -31,6 +32,7 @@ VERBS: Final[dict[str, str]] = {
     "completion": "chainverify.cli.completion",
 }
 """Verb to module; the module's attribute of the verb's name is the command."""
+_COMPLETE: Final = "_CHAINVERIFY_COMPLETE"
 _OUTPUT_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
@@ -82,24 +84,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status; every error leaves as one readable block on stderr."""
     if sys.stdout is None:  # the caller closed it; the next file that is opened would get its descriptor
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - for as long as the process lives
+    words = list(sys.argv[1:] if argv is None else argv)
     try:
-        result = cli.main(list(sys.argv[1:] if argv is None else argv), prog_name="chainverify", standalone_mode=False)
+        if _COMPLETE in os.environ:  # a shell asks for completions; this ends in SystemExit
+            cli.main(words, prog_name="chainverify", complete_var=_COMPLETE, standalone_mode=False)
+        # not click's main(): it ends with status 1 where a reader of the output goes away, which here means something else
+        with cli.make_context("chainverify", words) as ctx:
+            result = cli.invoke(ctx)
+    except Exit as done:
+        return done.exit_code
     except click.ClickException as error:
         error.show()
         return 2
+    except failures.HANDLED as error:  # raised while options are read
+        return failures.show(error)
     except click.Abort:
         click.echo("aborted", err=True)
         return 130
+    except BrokenPipeError:
+        discard_output()
+        return 3
     except OSError as error:
         if error.errno not in _OUTPUT_ERRORS:
             raise
         discard_output()
         click.echo(f"error: cannot write to standard output: {error.strerror}", err=True)
-        return 3
-    except SystemExit as error:
-        if not isinstance(error.__context__, BrokenPipeError):
-            raise  # shell completion ends like this
-        # click's answer, outside of standalone mode too, where a reader of the output is gone; its status 1 is not ours
-        discard_output()
         return 3
     return result if isinstance(result, int) else 0

@@ -133,7 +133,7 @@ def finding(value: Finding, style: Style) -> list[str]:
         lines.append(_detail("excused", value.waived, style))
     if value.hint:
         lines.append(_detail("help", value.hint, style))
-    elif value.status != SKIP and not style.gutter and value.rule != "internal":  # those whom a forge tells may not have the program
+    elif value.status != SKIP and not style.gutter and value.rule != "internal":  # a pusher may lack the program
         lines.append(_detail("help", f"what to do: chainverify rule {value.rule}", style))
     return lines
 
