@@ -46,7 +46,7 @@ def _no_user_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: py
     for name in list(os.environ):
         if name.startswith(("GIT_", "CHAINVERIFY_POLICY", "CHAINVERIFY_OUTPUT")) or name in {
             "GNUPGHOME", "DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR",
-            "SSH_AUTH_SOCK", "NO_COLOR", "FORCE_COLOR",
+            "SSH_AUTH_SOCK", "NO_COLOR", "FORCE_COLOR", "CI", "GITHUB_ACTIONS", "CHAINVERIFY_DEBUG",
         }:
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
