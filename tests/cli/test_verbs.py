@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -191,12 +192,17 @@ def test_policy_verbs(run: Run, scene: Scene) -> None:
     assert done.status == 0
     assert "policy is valid: .chainverify/policy.toml (sha256:" in done.out
     assert "trust self); asks about commits, messages, images; 2 signers with 2 keys" in done.out
+    assert run(scene.path, "policy", "check", "-q").out == ""
+    valid = json.loads(run(scene.path, "policy", "check", "--output-format", "json").out)
+    assert valid.pop("digest").startswith("sha256:")
+    assert valid == {
+        "valid": True, "source": ".chainverify/policy.toml", "trust": "self", "asks": ["commits", "messages", "images"],
+        "signers": 2, "keys": 2, "observed": [],
+    }  # fmt: skip
     shown = run(scene.path, "policy", "show", "--policy-ref", "good")
     assert shown.status == 0
     assert shown.out.startswith("# trust base\n")
     assert 'key-validity = "backfill"' in shown.out
-    import json
-
     record = json.loads(run(scene.path, "policy", "show", "--output-format", "json").out)
     assert record["trust"] == "self"
     assert re.fullmatch("sha256:[0-9a-f]{64}", record["digest"])

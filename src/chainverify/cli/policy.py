@@ -29,6 +29,8 @@ def check(options: Options) -> int:
       chainverify policy check
       chainverify policy check --policy draft.toml
     """
+    import json
+
     from chainverify.images import verify
     from chainverify.signatures import backends
 
@@ -42,12 +44,23 @@ def check(options: Options) -> int:
         verify.load(stanza)
     found = loaded.policy
     asks = [name for name in ("commits", "messages", "images") if getattr(found, name) is not None]
-    click.echo(
+    keys = len(material.openpgp) + len(material.ssh)
+    if options.output_format == "json":
+        record = {
+            "valid": True, **loaded.ref._asdict(), "asks": asks, "signers": len(found.signers), "keys": keys,
+            "observed": list(found.observed),
+        }  # fmt: skip
+        write(json.dumps(record, indent=2) + "\n", options)
+        return 0
+    lines = [
         f"policy is valid: {escape(found.source)} ({found.digest[:19]}, trust {loaded.trust}); asks about "
-        f"{', '.join(asks) or 'nothing'}; {len(found.signers)} signers with {len(material.openpgp) + len(material.ssh)} keys"
-    )
-    for path in found.observed:
-        click.echo(f"note: {escape(path)} is marked observed = true: servers and CI refuse the policy until a person confirms it")
+        f"{', '.join(asks) or 'nothing'}; {len(found.signers)} signers with {keys} keys"
+    ] * (not options.quiet)
+    lines += [
+        f"note: {escape(path)} is marked observed = true: servers and CI refuse the policy until a person confirms it"
+        for path in found.observed
+    ]
+    write("".join(f"{line}\n" for line in lines), options)
     return 0
 
 
