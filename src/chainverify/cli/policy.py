@@ -52,10 +52,11 @@ def check(options: Options) -> int:
         }  # fmt: skip
         write(json.dumps(record, indent=2) + "\n", options)
         return 0
-    lines = [
+    summary = (
         f"policy is valid: {escape(found.source)} ({found.digest[:19]}, trust {loaded.trust}); asks about "
         f"{', '.join(asks) or 'nothing'}; {len(found.signers)} signers with {keys} keys"
-    ] * (not options.quiet)
+    )
+    lines = [] if options.quiet else [summary]
     lines += [
         f"note: {escape(path)} is marked observed = true: servers and CI refuse the policy until a person confirms it"
         for path in found.observed
