@@ -618,7 +618,8 @@ OVERRIDES = {
     "replacements": (
         (
             "replacements: [{targets: [{fieldPaths: [spec.containers.0.image]}]}, {path: r.yaml}, {targets: []}"
-            ", {targets: [{fieldPaths: [metadata.name, spec.containers.0.env.0.value]}]}, {targets: [{fieldPaths: [data.image]}]}]"
+            ", {targets: [{fieldPaths: [metadata.name, spec.containers.0.env.0.value]}]}"
+            ", {targets: [{fieldPaths: [data.image]}]}]"
         ),
         "kustomization.yaml",
         [
@@ -646,6 +647,11 @@ OVERRIDES = {
             ("override", "{op: copy, from: /metadata/name, path: /spec/containers/0/image}", "$[0]"),
             ("override", "{op: move, from: /a, path: /spec/template}", "$[1]"),
         ],
+    ),
+    "JSON patch that moves a container": (
+        "[{op: move, from: /spec/hidden, path: /spec/template}]",
+        "p.json",
+        [("override", "{op: move, from: /spec/hidden, path: /spec/template}", "$[0]")],
     ),
     "Flux Kustomization in a list": (
         (
@@ -679,6 +685,12 @@ OVERRIDES = {
         "f.yaml",
         [("application", "ApplicationSet", "$.kind")],
     ),
+    "Flux Kustomization of another source": (
+        "{apiVersion: kustomize.toolkit.fluxcd.io/v1, kind: Kustomization, spec: {sourceRef: {kind: OCIRepository}}}",
+        "f.yaml",
+        [("application", "OCIRepository", "$.spec.sourceRef.kind")],
+    ),
+    "Carvel App": ("{apiVersion: kappctrl.k14s.io/v1alpha1, kind: App}", "f.yaml", [("application", "App", "$.kind")]),
     "JSON patch that adds a container": (
         "[{op: add, path: /spec/containers/-, value: {image: x}}]",
         "p.json",
@@ -713,6 +725,11 @@ def test_a_json_patch_of_an_image_is_a_reference() -> None:
     assert names(found) == hub("a:latest", "b:latest")
     assert {use.role for use in found.uses} == {"override"}
     assert read("[{op: replace, path: /metadata/image-name, value: x}]") == Extraction()
+
+
+def test_a_kustomization_of_a_git_repository_is_read_as_files() -> None:
+    text = "{apiVersion: kustomize.toolkit.fluxcd.io/v1, kind: Kustomization, spec: {sourceRef: {kind: GitRepository}}}"
+    assert read(text) == Extraction((), (), True)
 
 
 def test_kinds_of_other_groups_render_nothing() -> None:

@@ -43,7 +43,7 @@ FILE_TYPES: Final = (
     FileType("renderers", renderers.find),
 )
 
-_RENDERS: Final = (b"helm", b"argoproj", b"kustomiz", b"{{", b"{%", b"<%")
+_RENDERS: Final = (b"helm", b"argoproj", b"kustomiz", b"fluxcd", b"fleet", b"kappctrl", b"carvel", b"{{", b"{%", b"<%")
 """Without `image`: what brings images from elsewhere, and template marks, which may become anything."""
 _SPELLED: Final = re.compile(
     rb"\\(?:(?:x|u00|U000000)(?:4[1-9a-fA-F]|5[0-9aA]|6[1-9a-fA-F]|7[0-9aA])|[\r\n]|\xc2\x85|\xe2\x80[\xa8\xa9])"
@@ -110,7 +110,8 @@ def _trace(data: bytes) -> _Trace:
     lower = data.lower()
     return _Trace(
         object=b"apiVersion" in data and b"kind" in data,
-        image=b"image" in lower,
+        # a JSON patch that copies or moves brings an image along without saying so
+        image=b"image" in lower or (b"from" in lower and (b"copy" in lower or b"move" in lower)),
         renders=any(word in lower for word in _RENDERS),
         obscured=(b"\\" in data and _SPELLED.search(data) is not None) or (b"!" in data and _TAGGED.search(data) is not None),
     )

@@ -6,18 +6,30 @@ that is not.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from chainverify.manifests.yamlnodes import Found, Mapping, Node, Scalar, Sequence, Steps, texts
 
 KINDS: Final = {
     ("helm.toolkit.fluxcd.io", "HelmRelease"): "chart",
+    ("helm.fluxcd.io", "HelmRelease"): "chart",
+    ("addons.cluster.x-k8s.io", "HelmChartProxy"): "chart",
     ("helm.cattle.io", "HelmChart"): "chart",
     ("helm.cattle.io", "HelmChartConfig"): "chart",
     ("argoproj.io", "Application"): "application",
     ("argoproj.io", "ApplicationSet"): "application",
+    ("fluxcd.controlplane.io", "FluxInstance"): "application",
+    ("fleet.cattle.io", "GitRepo"): "application",
+    ("fleet.cattle.io", "HelmOp"): "chart",
+    ("kappctrl.k14s.io", "App"): "application",
+    ("packaging.carvel.dev", "PackageInstall"): "application",
 }
 """API group and kind, and the role of what it renders."""
+
+_FLUX: Final = ("kustomize.toolkit.fluxcd.io", "Kustomization")
+_OTHER_SOURCES: Final = frozenset(("OCIRepository", "Bucket", "ExternalArtifact"))
+"""Sources of a Flux Kustomization that are no git repository, so certainly not this one."""
 
 
 def find(root: Node, path: str) -> list[Found] | None:
@@ -39,8 +51,21 @@ def find(root: Node, path: str) -> list[Found] | None:
             if role:
                 reason = f"this version does not resolve the images that this {kind} renders"
                 found.append(Found(value, (steps, "kind"), role, "likely", reason))
+            if kind == _FLUX[1] and _FLUX[0] in groups:
+                found += _from_elsewhere(node, steps)
             if kind.endswith("List"):
                 for items in node.fields.get("items", ()):
                     if isinstance(items, Sequence):
                         stack += [(item, ((steps, "items"), number)) for number, item in enumerate(items.items)]
     return found or None
+
+
+def _from_elsewhere(node: Mapping, steps: Steps) -> Iterator[Found]:
+    """The source of a Flux Kustomization whose manifests are not in a git repository."""
+    for spec in node.fields.get("spec", ()):
+        for source in spec.fields.get("sourceRef", ()) if isinstance(spec, Mapping) else ():
+            for kind in source.fields.get("kind", ()) if isinstance(source, Mapping) else ():
+                if isinstance(kind, Scalar) and kind.value in _OTHER_SOURCES:
+                    where: Steps = (((steps, "spec"), "sourceRef"), "kind")
+                    reason = f"manifests from a source of kind {kind.value} are not read"
+                    yield Found(kind, where, "application", "likely", reason)
