@@ -82,8 +82,11 @@ def cli() -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status; every error leaves as one readable block on stderr."""
-    if sys.stdout is None:  # the caller closed it; the next file that is opened would get its descriptor
+    # a stream that the caller closed: the next file that is opened would get its descriptor, and with it what is written
+    if sys.stdout is None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - for as long as the process lives
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         if _COMPLETE in os.environ:  # a shell asks for completions; this ends in SystemExit
