@@ -132,6 +132,47 @@ def test_revisions(world: World) -> None:
     assert repo.resolve("refs/heads/-h") == repo.resolve("-h") == repo.resolve("HEAD~1")
 
 
+@pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
+def test_ancestry_is_right_whatever_the_dates_say(tmp_path: Path, algorithm: str) -> None:
+    world = World.create(tmp_path / "r", algorithm=algorithm)  # type: ignore[arg-type]
+    base = [world.commit(f"base {number}", {"a": str(number)}) for number in range(3)]
+    old = [world.commit(f"skewed {number}", {"b": str(number)}, when=1_000_000_000 + number) for number in range(15)]
+    last = world.commit("last", {"c": "1"})
+    side = world.commit("side", {"d": "1"}, ref="refs/heads/side", parents=[base[0]])
+    other = world.commit("other root", {"e": "1"}, ref="refs/heads/other", parents=())
+    repo = Repository.discover(world.path)
+    # the test can fail: by dates, git takes the base for no ancestor
+    assert repo.run("rev-list", base[1], f"^{old[-1]}") != b""
+    line = [*base, *old, last]
+    for at, oid in enumerate(line):
+        assert [repo.is_ancestor(oid, later) for later in (line[at], line[-1])] == [True, True]
+        assert [repo.is_ancestor(earlier, oid) for earlier in line[:at]] == [True] * at
+        if at < len(line) - 1:
+            assert not repo.is_ancestor(last, oid)
+        assert not repo.is_ancestor(other, oid)
+        assert not repo.is_ancestor(side, oid)
+        assert repo.is_ancestor(oid, side) == (at == 0)
+
+
+def test_ancestry_that_cannot_be_told_is_an_error(tmp_path: Path) -> None:
+    world = World.create(tmp_path / "r")
+    oids = [world.commit(f"{number}", {"a": str(number)}) for number in range(4)]
+    other = world.commit("other root", {"e": "1"}, ref="refs/heads/other", parents=())
+    tree = world.git("rev-parse", "HEAD^{tree}")
+    blob = world.git("rev-parse", "HEAD:a")
+    repo = Repository.discover(world.path)
+    for name in ("HEAD", "--all", oids[0][:12], "", tree, blob, "0" * 40, "1" * 40):
+        with pytest.raises(UsageError):
+            repo.is_ancestor(name, oids[3])
+        with pytest.raises(UsageError):
+            repo.is_ancestor(oids[3], name)
+    (world.git_dir / "objects" / oids[1][:2] / oids[1][2:]).unlink()
+    assert repo.is_ancestor(oids[2], oids[3])
+    for ancestor in (oids[0], other):
+        with pytest.raises(UsageError):
+            repo.is_ancestor(ancestor, oids[3])
+
+
 def test_refs_and_head(world: World) -> None:
     repo = Repository.discover(world.path)
     tip, tag = world.tip(), world.git("rev-parse", "refs/tags/v1")

@@ -128,6 +128,21 @@ class Repository:
             f"no revision {revision!r} in {self.git_dir}", hint="look at `git log --all`; a shallow clone may need git fetch"
         )
 
+    def is_ancestor(self, ancestor: str, descendant: str) -> bool:
+        """Whether a commit is in the history of another one, or is that one; both are full ids of commits (or of their tags).
+
+        Right whatever the commits' dates are, unlike `rev-list A ^B`, whose walk ends by dates. Raises `UsageError` where
+        either is no id of a commit here or where history cannot be read on the way, and `Unavailable` without git.
+        """
+        for oid in (ancestor, descendant):
+            if not self.is_oid(oid):
+                raise UsageError(f"not a full object id: {oid!r}")
+        done = self._run("merge-base", "--is-ancestor", ancestor, descendant)
+        # git before 2.45 answers "no" where it could not read a commit, and only says so
+        if done.returncode > 1 or done.returncode < 0 or (done.returncode == 1 and _has_error(done.stderr)):
+            raise _failed("merge-base", done.stderr, self.git_dir)
+        return done.returncode == 0
+
     def is_oid(self, text: str) -> bool:
         """Whether `text` has the form of a full object id of this repository."""
         return len(text) == _WIDTH[self.algorithm] and _is_hex(text) is not None
@@ -274,6 +289,11 @@ def _failed(verb: str, stderr: bytes, where: Path) -> UsageError:
     if b"not a git repository" in stderr:
         return UsageError(f"not a git repository: {where}", hint="run inside a repository, or give one with -C")
     return UsageError(f"git {verb} failed in {where}: {words or 'no reason given'}")
+
+
+def _has_error(stderr: bytes) -> bool:
+    """Whether git reported an error, and not only a warning."""
+    return any(line.startswith((b"error:", b"fatal:")) for line in stderr.split(b"\n"))
 
 
 def _last_line(stderr: bytes) -> str:
