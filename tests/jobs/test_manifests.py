@@ -290,6 +290,21 @@ def test_what_leads_elsewhere_than_before_is_read_again(tmp_path: Path) -> None:
         assert told(scan_tree(reader, tree, only=frozenset(("one/x.txt",)))) == {}
 
 
+@pytest.mark.tool("git")
+def test_a_name_hides_no_other_that_is_shown_alike(tmp_path: Path) -> None:
+    repo = Repository.create(tmp_path / "repo")
+    for name in (b"\\xff.yaml", b"\xff.yaml"):
+        (repo.path / os.fsdecode(name)).write_bytes(pod("evil"))
+    repo.git("add", "-A")
+    expected = {"\\xff.yaml": "two files have this name as it is shown, and one of them is not UTF-8"}
+    assert told(scan_paths(repo.path)) == expected
+    with ObjectReader(GitRepository.discover(repo.path)) as reader:
+        assert told(scan_tree(reader, repo.git("write-tree"))) == expected
+        # whoever compares two trees by these names does not see that one of the two changed
+        assert told(scan_tree(reader, repo.git("write-tree"), only=frozenset())) == expected
+    assert told(scan_paths(tmp_path / "repo", [Path("\udcff.yaml"), Path("\udcff.yaml")])) == {"\\xff.yaml": ["evil"]}
+
+
 def test_a_stream_is_read_whatever_its_name() -> None:
     scan = scan_stream(pod("a") + b"---\n" + pod("b"))
     assert told(scan) == {"-": ["a", "b"]}

@@ -64,6 +64,7 @@ def scan_paths(
     top = Path(os.path.realpath(root))
     selected = _Selection(include, exclude)
     found: dict[str, Extraction] = {}
+    places: dict[str, str] = {}
     links: list[tuple[str, str, Path]] = []
     read: set[tuple[int, int]] = set()
     for argument in paths or (Path(),):
@@ -71,8 +72,13 @@ def scan_paths(
         base = top if start.is_relative_to(top) else start if start.is_dir() else start.parent
         for path, is_link in _walk(start):
             name = _name(path, top)
-            if name in found or not extract.is_candidate(name) or not selected(name):
+            if not extract.is_candidate(name) or not selected(name):
                 continue
+            if name in places:
+                if places[name] != path:
+                    found[name] = extract.unreadable(name, _ALIKE, _ALIKE_HINT)
+                continue
+            places[name] = path
             if is_link:
                 links.append((name, path, base))
                 continue
@@ -80,6 +86,8 @@ def scan_paths(
             if progress:
                 progress(len(found))
     for name, path, base in links:
+        if name in found:
+            continue
         target = Path(os.path.realpath(path))
         if target.is_dir() and target.is_relative_to(base):
             continue
@@ -90,7 +98,7 @@ def scan_paths(
 
     def covered(name: str) -> bool:
         target = Path(os.path.realpath(top / name))
-        inside = target.is_relative_to(top) and target.exists()
+        inside = target.is_relative_to(top) and target.exists() and ".git" not in target.relative_to(top).parts
         real = _name(str(target), top) if target != top else ""
         return inside and selected.covers(posixpath.normpath(name), real, target.is_dir(), lambda path: (top / path).exists())
 
@@ -111,7 +119,12 @@ def scan_tree(
     Raises `ObjectMissing`, `Malformed` and `BudgetExceeded` where the tree itself cannot be read; a file that cannot be is a
     problem of that file.
     """
-    entries = {entry.path: entry for entry in trees.files(reader, treeish)}
+    entries: dict[str, TreeFile] = {}
+    alike: list[str] = []
+    for entry in trees.files(reader, treeish):
+        if entry.path in entries:
+            alike.append(entry.path)
+        entries[entry.path] = entry
     selected = _Selection(include, exclude)
     if only is not None:
         only = _led(only, entries)
@@ -144,6 +157,9 @@ def scan_tree(
             found[path] = extract.extract(path, answer.data)
         if progress:
             progress(len(found))
+    for path in alike:
+        if extract.is_candidate(path) and selected(path):
+            found[path] = extract.unreadable(path, _ALIKE, _ALIKE_HINT)
 
     def covered(name: str) -> bool:
         try:
@@ -162,6 +178,8 @@ def scan_stream(data: bytes, name: str = "-") -> Scan:
 
 
 _LINK_HINT: Final = "replace the link by the file, or exclude it"
+_ALIKE: Final = "two files have this name as it is shown, and one of them is not UTF-8"
+_ALIKE_HINT: Final = "rename one of them"
 
 
 class _Selection:
