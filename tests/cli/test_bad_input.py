@@ -281,3 +281,27 @@ def test_no_git(run: Run, small: Small, tmp_path: Path) -> None:
     assert (done.status, done.out) == (3, "")
     assert "the program git was not found" in done.err
     assert "= help: install git" in done.err
+
+
+def test_a_malformed_tree(run: Run, small: Small, scene: Scene) -> None:
+    tree = small.repo.write("tree", b"100644 a\0short")
+    oid = small.repo.commit("SHOP-2: it", key=small.alice, tree=tree, ref=None, parents=[str(small.repo.tip())])
+    small.policy(small.text + KEYED)
+    (small.path / ".chainverify" / "cosign.pub").write_text(scene.demo.fixtures["keys"]["p256"])
+    done = run(small.path, "images", "--rev", oid, "--offline")
+    assert (done.status, done.out) == (1, "")
+    assert tree in done.err
+    found = run(small.path, "check", oid, "--offline", *JSON)
+    assert found.status == 1
+    assert found.report["counts"]["fail"] == 1
+    assert found.report["counts"]["pass"] == 4
+
+
+def test_hostile_text_of_a_manifest_reaches_no_terminal(run: Run, signed: tuple[Small, Store, Signer]) -> None:
+    small, *_ = signed
+    (small.path / "pod.yaml").write_text('kind: Pod\napiVersion: v1\nspec:\n  containers:\n  - image: "\\e[2J\\u202Ea b"\n')
+    for words in ((), ("--list",), ("-v",)):
+        done = run(small.path, "images", "--offline", *words)
+        assert done.status == 3
+        assert not any(c in done.out for c in "\x1b\u202e")
+        assert "\\x1b[2J\\u202ea b" in done.out
