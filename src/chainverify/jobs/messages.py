@@ -52,7 +52,9 @@ def judge_commits(
         yield from found
 
 
-def check_messages(repo: Repository, oids: Iterable[str], policy: Rules) -> tuple[list[Finding], dict[str, int]]:
+def check_messages(
+    repo: Repository, oids: Iterable[str], policy: Rules, *, progress: Callable[[int, int], None] | None = None
+) -> tuple[list[Finding], dict[str, int]]:
     """The findings about the messages of the commits `oids`, in their order, and `{"messages": how many were looked at}`.
 
     A commit that cannot be read is one finding with status unknown, one that is not strictly a commit a failure; reading goes on.
@@ -71,6 +73,8 @@ def check_messages(repo: Repository, oids: Iterable[str], policy: Rules) -> tupl
 
         names = tuple(oids)
         for name, answer in zip(names, reader.stream(names), strict=True):
+            if progress is not None:
+                progress(count, len(names))
             count += 1
             try:
                 if isinstance(answer, ChainverifyError):
