@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import click
@@ -12,6 +11,7 @@ from chainverify.cli import policies
 from chainverify.cli.options import Options, home, shared
 from chainverify.cli.progress import Progress
 from chainverify.cli.reporting import finish, write
+from chainverify.cli.streams import standard_input
 from chainverify.errors import PolicyError, UsageError
 from chainverify.git.repository import Repository
 from chainverify.jobs import deployed, manifests
@@ -91,10 +91,7 @@ def _scan(
     repo: Repository | None, paths: tuple[str, ...], rev: str | None, policy: ImagesPolicy, options: Options
 ) -> Scan:
     if paths == ("-",):
-        data = sys.stdin.buffer.read(MAX_STREAM_BYTES + 1)
-        if len(data) > MAX_STREAM_BYTES:
-            raise UsageError(f"the stream has more than {MAX_STREAM_BYTES} bytes")
-        return manifests.scan_stream(data)
+        return manifests.scan_stream(standard_input(MAX_STREAM_BYTES, "stream"))
     if rev is not None:
         if repo is None:
             raise UsageError("--rev needs a repository", hint="run inside one, or give one with -C")

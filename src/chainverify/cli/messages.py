@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
 from chainverify.cli import policies
 from chainverify.cli.options import Options, shared
+from chainverify.cli.progress import Progress
 from chainverify.cli.reporting import finish
+from chainverify.cli.streams import standard_input
 from chainverify.errors import PolicyError, UsageError
 from chainverify.git.repository import Repository
 from chainverify.jobs import history
@@ -48,26 +49,25 @@ def messages(ranges: tuple[str, ...], file: Path | None, options: Options) -> in
     findings: list[Finding]
     if file is not None or ranges == ("-",):
         if file is not None and ranges:
-            raise UsageError("--file and RANGE exclude each other")
+            raise UsageError("--file and RANGE exclude each other", hint="run once for each")
         name = "-" if file is None else str(file)
         findings, counts = job.judge_file(_read(name), policy.messages, path="stdin" if name == "-" else name), {"messages": 1}
     else:
         selection = history.select_messages(repo, ranges, policy)
-        findings, counts = job.check_messages(repo, selection.oids, policy.messages)
+        with Progress("messages", enabled=options.progress) as progress:
+            findings, counts = job.check_messages(repo, selection.oids, policy.messages, progress=progress)
         findings = [*selection.findings, *findings]
     return finish(Report(loaded.ref, enforcement.apply(findings, policy), counts), options)
 
 
 def _read(name: str) -> bytes:
+    if name == "-":
+        return standard_input(MAX_MESSAGE_BYTES, "message")
     try:
-        data = sys.stdin.buffer.read(MAX_MESSAGE_BYTES + 1) if name == "-" else _file(Path(name))
+        with Path(name).open("rb") as opened:
+            data = opened.read(MAX_MESSAGE_BYTES + 1)
     except OSError as error:
-        raise UsageError(f"cannot read {name}: {error.strerror}") from error
+        raise UsageError(f"cannot read {name}: {error.strerror}", hint="name a file with a message, or - for a stream") from error
     if len(data) > MAX_MESSAGE_BYTES:
-        raise UsageError(f"message in {name} has more than {MAX_MESSAGE_BYTES} bytes")
+        raise UsageError(f"message in {name} has more than {MAX_MESSAGE_BYTES} bytes", hint="check that it is the right file")
     return data
-
-
-def _file(path: Path) -> bytes:
-    with path.open("rb") as opened:
-        return opened.read(MAX_MESSAGE_BYTES + 1)

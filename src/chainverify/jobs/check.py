@@ -54,7 +54,7 @@ def check(
     if policy.messages is not None:
         with _told(findings, include):
             selection = history.select_messages(repo, revisions, policy)
-            found, counted = messages.check_messages(repo, selection.oids, policy.messages)
+            found, counted = messages.check_messages(repo, selection.oids, policy.messages, progress=progress)
             findings += [each for each in selection.findings if each not in findings] + found
             counts.update(counted)
     if policy.images is not None:
