@@ -151,6 +151,9 @@ def test_messages_from_a_file_and_from_standard_input(run: Run, small: Small) ->
     assert "exclude each other" in run(small.path, "messages", "--file", "good.txt", "HEAD").err
     assert run(small.path, "messages", "-", stdin=b"SHOP-2: \xff\xfe\n").status == 1
     assert run(small.path, "messages", "-", stdin=b"").status == 1
+    done = run(small.path, "messages", "-", stdin=b"x" * (16 << 20) + b"x")
+    assert (done.status, done.out) == (2, "")
+    assert "has more than 16777216 bytes" in done.err
 
 
 # --- images
@@ -174,9 +177,29 @@ def test_images_of_a_tree(run: Run, scene: Scene, words: tuple[str, ...], status
     assert (done.status, done.err) == (status, "")
     assert done.rules() == [(rule, "fail") for rule in rules]
     assert done.report["subjects"]["images"] == len(done.report["images"]) == count
+    places = {"pass": set(), "fail": set()}
+    for each in done.report["findings"]:
+        places[each["status"]].add((each["location"]["path"], each["location"]["line"]))
+    assert not places["pass"] & places["fail"]  # signed, but not pinned: no subject that passed
     good = [each for each in done.report["findings"] if each["status"] == "pass"]
+    assert len(good) == count - len(rules)
     assert all(each["evidence"]["key"] == "keys/cosign.pub" and each["evidence"]["method"] == "key" for each in good)
     assert all(each["subject"]["id"] == each["evidence"]["canonical"] for each in done.report["findings"])
+
+
+def test_since_asks_nothing_about_what_ran_before_wherever_it_stands_now(run: Run, small: Small) -> None:
+    def pod(*names: str) -> str:
+        return POD.partition("  - image")[0] + "".join(f"  - image: registry.example.test/{name}:1\n" for name in names)
+
+    small.policy(f"version = 1\n{UNSIGNED_IMAGE}\n[rules]\nimage-not-pinned = 'advise'\n")
+    policy = {".chainverify/policy.toml": small.text}
+    small.repo.commit("SHOP-2: one", {**policy, "pod.yaml": pod("old")})
+    small.repo.commit("SHOP-3: two", {"pod.yaml": pod("new", "old"), "moved.yaml": pod("old")})
+    done = run(small.path, "images", "--since", "HEAD~1", *JSON)
+    assert [each["canonical"] for each in done.report["images"]] == ["registry.example.test/new:1"]
+    assert {each["subject"]["id"] for each in done.report["findings"]} == {"registry.example.test/new:1"}
+    assert len(run(small.path, "images", "--rev", "HEAD", *JSON).report["images"]) == 3
+    assert run(small.path, "images", "--since", "HEAD", *JSON).status == 3
 
 
 def test_images_of_a_rendered_stream(run: Run, scene: Scene) -> None:

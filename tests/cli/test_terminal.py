@@ -140,6 +140,15 @@ def test_a_stream_that_the_caller_closed(scene: Scene, words: tuple[str, ...], s
     assert b"internal error" not in (out or b"") + (err or b"")
 
 
+@pytest.mark.parametrize("words", [("messages", "-"), ("images", "-", "--list")])
+def test_standard_input_that_is_closed(scene: Scene, words: tuple[str, ...]) -> None:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with start(scene.path, *words, preexec_fn=lambda: os.close(0), **pipes) as process:
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (2, b"")
+    assert err.startswith(b"error: standard input is closed\n  = help: give the ")
+
+
 def test_an_interrupt_is_130_and_one_line(deployment: Path) -> None:
     import signal
 
