@@ -14,7 +14,8 @@ from hypothesis import settings
 # .ci/full draws CHAINVERIFY_EXAMPLES times as many where a test does not say how many
 _TIMES = int(os.environ.get("CHAINVERIFY_EXAMPLES", "1"))
 settings.register_profile(
-    "chainverify", deadline=None, derandomize=bool(os.environ.get("CI")) and _TIMES == 1, print_blob=True, max_examples=100 * _TIMES
+    "chainverify", deadline=None, derandomize=bool(os.environ.get("CI")) and _TIMES == 1, print_blob=True,
+    max_examples=100 * _TIMES,
 )
 settings.load_profile("chainverify")
 

@@ -361,10 +361,9 @@ def test_without_a_policy_nothing_gets_in(tmp_path: Path) -> None:
 def test_taking_the_policy_away_does_not_open_the_server(world: World) -> None:
     shutil.rmtree(world.server.path / "hooks")
     install(world.server, "--allow-unconfigured")
+    world.accepted("main:refs/heads/other")
     world.clone.commit("SHOP-2: away", tree=world.clone.tree({"a": "1"}), key=world.alice)
-    world.accepted("main")
-    unsigned(world)
-    world.refused("main", rule="chainverify: policy-missing")
+    assert "every later push would be refused" in world.refused("main", rule="policy-change")
     # moving HEAD to a branch that is not there is no way back either
     world.server.git("symbolic-ref", "HEAD", "refs/heads/nothing")
     world.refused("main", rule="chainverify: policy-missing")

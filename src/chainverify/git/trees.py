@@ -90,6 +90,12 @@ def read_path(reader: ObjectReader, treeish: str, path: str) -> bytes | None:
     return None
 
 
+def entry(reader: ObjectReader, treeish: str, name: str) -> tuple[int, str] | None:
+    """Mode and object id of the entry `name` at the top of `treeish`, None where there is none. Raises as `files` does."""
+    wanted = name.encode("utf-8", "surrogateescape")
+    return next(((found.mode, found.oid) for found in _tree(reader, treeish) if found.name == wanted), None)
+
+
 def _tree(reader: ObjectReader, treeish: str) -> list[_Entry]:
     """The entries of the tree that a commit, tag or tree leads to."""
     raw = reader.read(treeish + "^{tree}")

@@ -20,12 +20,15 @@ from chainverify.git.repository import Repository
 from chainverify.jobs import policies, push
 from chainverify.jobs.deployed import Source
 from chainverify.jobs.policies import LoadedPolicy
-from chainverify.model.report import FAIL, UNKNOWN, Report, counted, exit_status
+from chainverify.model.report import Report, exit_status
 from chainverify.output import text
 from chainverify.output.escape import escape
+from chainverify.rules import enforcement
 
 MAX_INPUT: Final = 64 << 20
 """The most bytes of ref updates that are read from git."""
+MAX_IMAGE_SECONDS: Final = 120.0
+"""The most seconds that registries may take in one push."""
 ALLOW_UNCONFIGURED: Final = "--allow-unconfigured"
 MARKER: Final = "chainverify-configured"
 """A file in the git directory that says: a policy was in force here once."""
@@ -68,15 +71,16 @@ def _judge(arguments: Sequence[str], stdin: IO[bytes], stderr: IO[str], environ:
         return 0
     deadline = loaded.policy.server.deadline
     judging = push.Judging(
-        loaded, now, _processors(), Source(offline=False, environ=environ), _in_time(started, deadline)
-    )
+        loaded, now, _processors(), Source(offline=False, environ=environ), _in_time(started, deadline),
+        lambda: _left(started, deadline),
+    )  # fmt: skip
     return _answer(push.check_push(repo, updates, judging), stderr)
 
 
 def _answer(report: Report, stderr: IO[str]) -> int:
     """Show the report; the exit status. A push of nothing but excused objects is let in, and said to be one."""
     status = exit_status(report)
-    if status == 3 and not any(counted(each) and each.status in (FAIL, UNKNOWN) for each in report.findings):
+    if status == 3 and enforcement.nothing_but_skips(report.findings):
         status = 0
         _say(stderr, ["chainverify: nothing in this push was checked: the policy excuses all of it"])
     _say(stderr, text.render(report, text.Style(gutter=True)).split("\n")[:-1])
@@ -143,6 +147,11 @@ def _in_time(started: float, deadline: float | None) -> Callable[[int, int], Non
             )
 
     return check
+
+
+def _left(started: float, deadline: float | None) -> float:
+    """Seconds that registries may take: what is left of the deadline, and never more than a pusher would wait."""
+    return MAX_IMAGE_SECONDS if deadline is None else max(0.0, min(MAX_IMAGE_SECONDS, started + deadline - time.monotonic()))
 
 
 def _processors() -> int:

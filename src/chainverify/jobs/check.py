@@ -10,7 +10,7 @@ from chainverify.git.repository import Repository
 from chainverify.jobs import deployed, history, messages
 from chainverify.jobs.deployed import Deployed, Source
 from chainverify.jobs.policies import LoadedPolicy
-from chainverify.model.report import FAIL, UNKNOWN, Finding, Report, Status, Subject
+from chainverify.model.report import FAIL, UNKNOWN, Finding, Report, Status, Subject, distinct
 from chainverify.policy.material import signing_material
 from chainverify.policy.model import ImagesPolicy
 from chainverify.rules import enforcement
@@ -55,18 +55,18 @@ def check(
         with _told(findings, include):
             selection = history.select_messages(repo, revisions, policy)
             found, counted = messages.check_messages(repo, selection.oids, policy.messages, progress=progress)
-            findings += [each for each in selection.findings if each not in findings] + found
+            findings += [*selection.findings, *found]
             counts.update(counted)
     if policy.images is not None:
         records = ()
         for tip in include:
             with _told(findings, (tip,)):
                 result = _images(repo, tip, exclude, loaded, source, jobs=jobs or 1, progress=progress)
-                findings += [each for each in result.findings if each not in findings]
+                findings += result.findings
                 records += result.images
                 for kind, count in result.counts.items():
                     counts[kind] = counts.get(kind, 0) + count
-    return Report(loaded.ref, enforcement.apply(findings, policy), counts, records)
+    return Report(loaded.ref, enforcement.apply(distinct(findings), policy), counts, records)
 
 
 def _images(
@@ -95,5 +95,4 @@ def _told(findings: list[Finding], tips: Sequence[str]) -> Iterator[None]:
         status: Status = FAIL if error.status == FAIL else UNKNOWN
         for tip in tips:
             found = Finding(error.rule, status, Subject("commit", tip), error.message, error.hint, evidence=error.evidence)
-            if found not in findings:
-                findings.append(found)
+            findings.append(found)

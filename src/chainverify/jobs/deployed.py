@@ -120,13 +120,13 @@ def check_difference(
     if policy is None:
         return Deployed([], {}, ())
     with ObjectReader(repo) as reader:
-        after, before = _changed(reader, new, base, policy)
+        after, before, unchanged = _changed(reader, new, base, policy)
     known = {_key(use) for use in before.uses}
     troubled = {_trouble(problem) for each in before.extractions.values() for problem in each.problems}
     extractions = tuple(
         extraction._replace(
-            uses=tuple(use for use in extraction.uses if _key(use) not in known),
-            problems=tuple(problem for problem in extraction.problems if _trouble(problem) not in troubled),
+            uses=tuple(use for use in extraction.uses if not (_comparable(use, unchanged) and _key(use) in known)),
+            problems=tuple(each for each in extraction.problems if each.path not in unchanged or _trouble(each) not in troubled),
         )
         for extraction in after.extractions.values()
     )
@@ -150,17 +150,26 @@ def _logins(environ: Mapping[str, str], home: Path) -> auth.Credentials:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _changed(reader: ObjectReader, new: str, base: str | None, policy: ImagesPolicy) -> tuple[Scan, Scan]:
-    """The manifests that two commits do not share, on both sides. This version's references depend on their own file alone."""
+def _changed(
+    reader: ObjectReader, new: str, base: str | None, policy: ImagesPolicy
+) -> tuple[Scan, Scan, frozenset[str]]:
+    """The manifests that two commits do not share, on both sides, and the regular files that they do share."""
     if base is None:
-        return manifests.scan_tree(reader, new, policy.include, policy.exclude), Scan({}, {})
+        return manifests.scan_tree(reader, new, policy.include, policy.exclude), Scan({}, {}), frozenset()
     after = {entry.path: entry for entry in trees.files(reader, new)}
     before = {entry.path: entry for entry in trees.files(reader, base)}
     changed = frozenset(path for path in after.keys() | before.keys() if after.get(path) != before.get(path))
     return (
         manifests.scan_tree(reader, new, policy.include, policy.exclude, changed),
         manifests.scan_tree(reader, base, policy.include, policy.exclude, changed),
+        frozenset(path for path, entry in after.items() if path not in changed and entry.mode in trees.REGULAR),
     )
+
+
+def _comparable(use: ImageUse, unchanged: frozenset[str]) -> bool:
+    """Whether its key says all about a use. What is unresolved in a file that changed may be anything now: the chart's values,
+    the new name of an override and the part of a document that cannot be read are not in the key."""
+    return use.reference is not None or use.path in unchanged
 
 
 def _key(use: ImageUse) -> tuple[str, ...]:

@@ -3,36 +3,35 @@
 Which commits a ref is answerable for: on an update everything between its old and its new tip. On creation everything that no
 ref under the same protection, and not the default branch, had before the push. What merely lies on some other ref is judged
 again: a branch without protection must not be a way around the rules of another (push it there first, then here).
+
+A ref is judged under every name it goes by (`jobs.pushed`): a symbolic ref as the branch it stands for, `refs/for/*` as the
+branch that it is a proposal for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from chainverify.errors import BudgetExceeded, ChainverifyError, ObjectMissing
-from chainverify.formats.objects import parse_commit
+from chainverify.errors import BudgetExceeded, ChainverifyError
 from chainverify.formats.push import RefUpdate
 from chainverify.git.objects import ObjectReader
 from chainverify.git.repository import Repository
-from chainverify.jobs import deployed, history, messages
+from chainverify.jobs import deployed, history, messages, policychange, pushed
 from chainverify.jobs.policies import LoadedPolicy
-from chainverify.model.report import FAIL, PASS, UNKNOWN, VERIFIED, Finding, Report, Subject
+from chainverify.jobs.pushed import Added, Objects, Scene
+from chainverify.model.report import FAIL, PASS, SKIP, UNKNOWN, VERIFIED, Finding, Report, Subject, counted, distinct
 from chainverify.policy.material import signing_material
 from chainverify.policy.model import Policy
-from chainverify.policy.people import allowed
 from chainverify.rules import enforcement, refs
 from chainverify.rules.refs import RefChange
 
-POLICY_DIRECTORY: Final = ".chainverify"
-"""The directory of a repository that holds its policy and the files that the policy names."""
-MAX_TAG_DEPTH: Final = 5
-
 
 class Judging(NamedTuple):
-    """What a push is judged with. `now` is its arrival, in seconds since the epoch; `network` makes registry access.
+    """What a push is judged with. `now` is its arrival, in seconds since the epoch; `source` says where images are read.
 
     `in_time` raises `BudgetExceeded` when the deadline has passed; it is called with how much is done and how much there is.
+    `left` are the seconds that registries may still take.
     """
 
     loaded: LoadedPolicy
@@ -40,23 +39,7 @@ class Judging(NamedTuple):
     jobs: int
     source: deployed.Source
     in_time: Callable[[int, int], None]
-
-
-class _Target(NamedTuple):
-    """The objects behind a new value of a ref: the annotated tags on the way, and the commit at the end, None for none."""
-
-    tags: tuple[str, ...]
-    commit: str | None
-    kind: str
-
-
-class _Added(NamedTuple):
-    """A ref with the commits it is answerable for and the tip that its content is compared with (None: with nothing)."""
-
-    update: RefUpdate
-    target: _Target
-    selection: history.Selection
-    base: str | None
+    left: Callable[[], float]
 
 
 def check_push(repo: Repository, updates: Sequence[RefUpdate], judging: Judging) -> Report:
@@ -65,84 +48,79 @@ def check_push(repo: Repository, updates: Sequence[RefUpdate], judging: Judging)
     1. every new object is peeled to its commit,
     2. the commits and tags that the push adds are judged by signature, each once,
     3. `[[refs]]` says whose commits may land where, and what may happen to the ref itself,
-    4. commits that change the policy need someone who may,
+    4. commits that change the policy need someone who may, and the default branch keeps a policy that can be read,
     5. messages, then manifests and images of what changed.
 
-    Raises `PolicyError` for a policy whose keys cannot be used. A deadline that passes is a finding (`deadline`, unknown).
+    Raises `PolicyError` for a policy whose keys cannot be used. A deadline or budget that runs out is a finding (`deadline`,
+    unknown) that no `[rules]` setting excuses.
     """
     policy = judging.loaded.policy
-    before = dict(repo.refs())
-    default = repo.head_ref()
     findings: list[Finding] = []
+    always: list[Finding] = []
     counts: dict[str, int] = {"refs": len(updates)}
-    try:
-        added = [_added(repo, update, policy, before, default) for update in updates if update.new is not None]
-        signed = _check_history(repo, added, judging, counts)
-        findings += signed
-        findings += _check_refs(repo, updates, added, signed, judging)
-        if policy.editors and judging.loaded.trust != "external":
-            findings += _check_policy_changes(repo, added, signed, judging, before.get(default or ""))
-        findings += _check_messages(repo, added, judging, counts)
-        findings += _check_images(repo, added, judging, counts)
-    except BudgetExceeded as error:
-        findings.append(Finding(error.rule, UNKNOWN, Subject("ref", updates[0].ref), error.message, error.hint))
-    return Report(judging.loaded.ref, enforcement.apply(findings, policy), counts)
+    with ObjectReader(repo) as reader:
+        scene = Scene(repo, reader, Objects(reader), dict(repo.refs()), repo.head_ref(), policy)
+        try:
+            named = pushed.names(repo, updates, scene.before)
+            added: list[Added] = []
+            for done, (update, proposed) in enumerate(named):
+                judging.in_time(done, len(named))
+                if update.new is not None:
+                    added.append(_added(scene, update, proposed=proposed))
+            signed = _check_history(repo, added, judging, counts)
+            proved = _signers(signed)
+            landing = _check_landing(added, signed, proved, policy)
+            changes = _check_refs(scene, named, added, proved, judging.in_time)
+            always += [each for each in changes if refs.replaces(each.subject.id)]
+            findings += [each for each in changes if not refs.replaces(each.subject.id)]
+            if judging.loaded.trust != "external":
+                landing += policychange.check(scene, added, proved, judging.in_time)
+            refused = {each.subject.id for each in landing}
+            findings += [each for each in signed if not (each.status == PASS and each.subject.id in refused)] + landing
+            findings += _check_messages(repo, added, judging, counts)
+            findings += _check_images(repo, added, judging, counts)
+        except BudgetExceeded as error:
+            always.append(Finding(error.rule, UNKNOWN, Subject("ref", updates[0].ref), error.message, error.hint))
+    return Report(judging.loaded.ref, (*enforcement.apply(findings, policy), *always), counts)
 
 
 # --- what a push adds
 
 
-def _added(
-    repo: Repository, update: RefUpdate, policy: Policy, before: dict[str, str], default: str | None
-) -> _Added:
+def _added(scene: Scene, update: RefUpdate, *, proposed: bool) -> Added:
     """The commits that a ref's new value is answerable for."""
-    target = _peel(repo, update.new or "")
+    objects, before, default = scene.objects, scene.before, scene.default
+    target = objects.peel(update.new or "")
     if target.commit is None:
-        return _Added(update, target, history.Selection(()), None)
-    exclude = _judged_before(repo, update, policy, before, default)
-    selection = history.select(repo, [target.commit, *(f"^{oid}" for oid in exclude)], policy)
-    base = _peel(repo, update.old).commit if update.old else None
+        return Added(update, target, (), history.Selection(()), None, proposed)
+    exclude = _judged_before(scene, update)
+    revisions = (target.commit, *(f"^{oid}" for oid in exclude))
+    base = objects.peel(update.old).commit if update.old else None
     if base is None and default in before:
-        base = _peel(repo, before[default]).commit
-    return _Added(update, target, selection, base)
+        base = objects.peel(before[default]).commit
+    return Added(update, target, revisions, history.select(scene.repo, revisions, scene.policy), base, proposed)
 
 
-def _judged_before(
-    repo: Repository, update: RefUpdate, policy: Policy, before: dict[str, str], default: str | None
-) -> list[str]:
+def _judged_before(scene: Scene, update: RefUpdate) -> list[str]:
     """Commits whose history needs no verdict again for this ref: see the module's text."""
     if update.old is not None:
         tips = [update.old]
     else:
+        policy = scene.policy
         wanted = set(refs.stanzas(update.ref, policy))
         tips = [
             oid
-            for ref, oid in before.items()
-            if (ref == default or wanted) and wanted <= set(refs.stanzas(ref, policy)) and not ref.startswith("refs/tags/")
+            for ref, oid in scene.before.items()
+            if (ref == scene.default or wanted) and not ref.startswith(refs.TAGS) and wanted <= set(refs.stanzas(ref, policy))
         ]
-    peeled = (_peel(repo, oid).commit for oid in tips)
+    peeled = (scene.objects.peel(oid).commit for oid in tips)
     return list(dict.fromkeys(oid for oid in peeled if oid is not None))
-
-
-def _peel(repo: Repository, oid: str) -> _Target:
-    """The annotated tags from `oid` on, and what they lead to."""
-    tags: list[str] = []
-    with ObjectReader(repo) as reader:
-        for _ in range(MAX_TAG_DEPTH + 1):
-            raw = reader.read(oid)
-            if raw.kind != "tag":
-                return _Target(tuple(tags), oid if raw.kind == "commit" else None, raw.kind)
-            tags.append(oid)
-            oid = raw.data.partition(b"\n")[0].removeprefix(b"object ").decode("ascii", "replace")
-            if not repo.is_oid(oid):
-                return _Target(tuple(tags), None, "tag")
-    return _Target(tuple(tags), None, "tag")
 
 
 # --- judging
 
 
-def _check_history(repo: Repository, added: Sequence[_Added], judging: Judging, counts: dict[str, int]) -> list[Finding]:
+def _check_history(repo: Repository, added: Sequence[Added], judging: Judging, counts: dict[str, int]) -> list[Finding]:
     """Signatures of the commits and tags that the push adds; nothing where the policy asks none."""
     policy = judging.loaded.policy
     findings: list[Finding] = []
@@ -156,14 +134,14 @@ def _check_history(repo: Repository, added: Sequence[_Added], judging: Judging, 
         )
         findings += verdicts.findings
         counts.update(verdicts.counts)
-    tags = [(each.update.ref, each.update.new or "") for each in added if _is_tag(each)]
-    verdicts = history.check_tags(repo, tags, policy, material, judging.now, arrival=judging.now, progress=judging.in_time)
+    tags = dict.fromkeys((each.update.ref, each.update.new or "") for each in added if _is_tag(each))
+    verdicts = history.check_tags(repo, tuple(tags), policy, material, judging.now, arrival=judging.now, progress=judging.in_time)
     counts.update(verdicts.counts)
     return findings + verdicts.findings
 
 
-def _is_tag(each: _Added) -> bool:
-    return each.update.ref.startswith("refs/tags/") or bool(each.target.tags)
+def _is_tag(each: Added) -> bool:
+    return each.update.ref.startswith(refs.TAGS) or bool(each.target.tags)
 
 
 def _union(selections: Iterable[history.Selection]) -> history.Selection:
@@ -174,45 +152,8 @@ def _union(selections: Iterable[history.Selection]) -> history.Selection:
     for selection in selections:
         oids.update(dict.fromkeys(selection.oids))
         exclude.update(dict.fromkeys(selection.exclude))
-        findings += [finding for finding in selection.findings if finding not in findings]
-    return history.Selection(tuple(oids), tuple(exclude), tuple(findings))
-
-
-def _check_refs(
-    repo: Repository, updates: Sequence[RefUpdate], added: Sequence[_Added], signed: list[Finding], judging: Judging
-) -> list[Finding]:
-    """`[[refs]]`: what may happen to each ref, and whose commits may land on it.
-
-    Takes the passing finding of an object out of `signed` where its signer may not sign on a ref that it lands on.
-    """
-    policy = judging.loaded.policy
-    by_ref = {each.update.ref: each for each in added}
-    proved = _signers(signed)
-    judged = {finding.subject.id for finding in signed}
-    findings: list[Finding] = []
-    refused: set[str] = set()
-    for update in updates:
-        each = by_ref.get(update.ref)
-        tip = each.target.commit if each else None
-        change = RefChange(
-            update,
-            rewinds=_rewinds(repo, update, each),
-            tip_signer=proved.get(tip or ""),
-            tip_is_new=each is not None and tip in each.selection.oids,
-        )
-        findings += refs.judge(change, policy)
-        if each is None:
-            continue
-        if tip is None and not update.ref.startswith(refs.TAGS):
-            findings.append(_no_commit(each))
-        may = refs.signers(update.ref, policy)
-        for oid in (*each.selection.oids, *each.target.tags) if may is not None else ():
-            found = _may_land(oid, proved.get(oid), update.ref, may, oid in each.target.tags)
-            if found is not None and (oid in proved or oid not in judged):
-                findings.append(found)
-                refused.add(oid)
-    signed[:] = [each for each in signed if not (each.status == PASS and each.subject.id in refused)]
-    return findings
+        findings += selection.findings
+    return history.Selection(tuple(oids), tuple(exclude), tuple(distinct(findings)))
 
 
 def _signers(signed: Iterable[Finding]) -> dict[str, str]:
@@ -224,95 +165,87 @@ def _signers(signed: Iterable[Finding]) -> dict[str, str]:
     }
 
 
-def _may_land(oid: str, signer: str | None, ref: str, may: frozenset[str] | None, tag: bool) -> Finding | None:
-    subject = Subject("tag" if tag else "commit", oid)
-    if signer is not None:
-        return refs.refused_signer(subject, signer, ref, may)
-    # without [commits] nobody was proved, and [[refs]] still asks for somebody
-    return Finding("signer-not-allowed", FAIL, subject, f"no signer was proved, and {ref} names who may sign",
-                   "add a [commits] section to the policy")
-
-
-def _no_commit(each: _Added) -> Finding:
-    return Finding(
-        "commit-malformed", FAIL, Subject("ref", each.update.ref),
-        f"{each.update.ref} would point at a {each.target.kind}, expected a commit or a tag that leads to one",
-        "push such objects only behind a signed tag",
-    )
-
-
-def _rewinds(repo: Repository, update: RefUpdate, each: _Added | None) -> bool:
-    """Whether the ref loses history: its old commit is not an ancestor of the new one, or cannot be found out to be."""
-    if each is None or update.old is None or update.old == update.new:
-        return False
-    try:
-        old = _peel(repo, update.old).commit
-    except ChainverifyError:
-        return True
-    if old is None or each.target.commit is None:
-        return True
-    return bool(repo.run("rev-list", "--max-count=1", old, f"^{each.target.commit}"))
-
-
-def _check_policy_changes(
-    repo: Repository, added: Sequence[_Added], signed: list[Finding], judging: Judging, tip: str | None
+def _check_landing(
+    added: Sequence[Added], signed: Sequence[Finding], proved: dict[str, str], policy: Policy
 ) -> list[Finding]:
-    """Commits that change the policy's directory, and are not signed by someone of `[policy] signers`.
+    """Whose commits and tags may land where. An object that nobody was proved to have signed may not, unless it is refused
+    already or excused by its id: that some rule is only advised makes nobody its signer."""
+    settled = {each.subject.id for each in enforcement.apply(signed, policy) if counted(each) and each.status in (FAIL, UNKNOWN)}
+    settled |= {each.subject.id for each in signed if each.status == SKIP}
+    findings: dict[tuple[str, str], Finding] = {}
+    for each in added:
+        ref = each.update.ref
+        may = refs.signers(ref, policy)
+        if may is None:
+            continue
+        for oid in (*each.selection.oids, *each.target.tags):
+            subject = Subject("tag" if oid in each.target.tags else "commit", oid)
+            signer = proved.get(oid)
+            if signer is not None:
+                found = refs.refused_signer(subject, signer, ref, may)
+            elif oid in settled:
+                found = None
+            else:
+                message = f"nobody was proved to have signed it, and {ref} names who may sign what lands there"
+                found = Finding("signer-not-allowed", FAIL, subject, message, "have it signed by someone who may")
+            if found is not None:
+                findings[oid, ref] = found
+    return list(findings.values())
 
-    A merge whose parents differ there chooses a policy: that is a change too, unless it keeps the one in force.
-    """
-    policy = judging.loaded.policy
-    may = allowed(policy.editors, policy)
-    proved = _signers(signed)
+
+def _check_refs(
+    scene: Scene,
+    named: Sequence[tuple[RefUpdate, bool]],
+    added: Sequence[Added],
+    proved: dict[str, str],
+    in_time: Callable[[int, int], None],
+) -> list[Finding]:
+    """What may happen to each ref itself, and that what it would point at can be judged at all."""
+    by_ref = {each.update.ref: each for each in added}
     findings: list[Finding] = []
-    seen: set[str] = set()
-    with ObjectReader(repo) as reader:
-        in_force = _policy_tree(reader, tip) if tip else None
-        for each in added:
-            for oid in each.selection.oids:
-                if oid in seen:
-                    continue
-                seen.add(oid)
-                parents = _parents(reader, oid)
-                if parents is None:
-                    continue
-                now = _policy_tree(reader, oid)
-                before = {_policy_tree(reader, parent) for parent in parents} or {None}
-                if before == {now} or now == in_force:
-                    continue
-                signer = proved.get(oid)
-                if signer in may:
-                    continue
-                who = signer or "nobody who was proved"
-                findings.append(Finding(
-                    "policy-change", FAIL, Subject("commit", oid),
-                    f"{who} changes {POLICY_DIRECTORY}/, which only {' or '.join(sorted(may)) or 'nobody'} may",
-                    "leave the policy as it is, or have the change signed by someone that [policy] signers names",
-                ))
-    refused = {each.subject.id for each in findings}
-    signed[:] = [each for each in signed if not (each.status == PASS and each.subject.id in refused)]
+    for done, (update, proposed) in enumerate(named):
+        in_time(done, len(named))
+        each = by_ref.get(update.ref)
+        if proposed:
+            # a request for a merge: its target keeps its history whatever the request's is
+            continue
+        tip = each.target.commit if each else None
+        change = RefChange(
+            update,
+            rewinds=_rewinds(scene, update, tip),
+            tip_signer=proved.get(tip or ""),
+            tip_is_new=tip is not None and pushed.is_new(scene.repo, tip),
+        )
+        findings += refs.judge(change, scene.policy)
+        if each is not None and tip is None and (each.target.kind == "tag" or not update.ref.startswith(refs.TAGS)):
+            findings.append(_no_commit(each))
     return findings
 
 
-def _parents(reader: ObjectReader, oid: str) -> tuple[str, ...] | None:
-    """Parents of a commit that can be read, None for others (they have failed already)."""
+def _no_commit(each: Added) -> Finding:
+    what = "a chain of tags that cannot be followed" if each.target.kind == "tag" else f"a {each.target.kind}"
+    return Finding(
+        "commit-malformed", FAIL, Subject("ref", each.update.ref),
+        f"{each.update.ref} would point at {what}, expected a commit or a tag that leads to one",
+        "push the commit itself, or a tag made by git tag -s",
+    )
+
+
+def _rewinds(scene: Scene, update: RefUpdate, tip: str | None) -> bool:
+    """Whether the ref loses history: its old commit is not an ancestor of the new one, or cannot be found out to be."""
+    if update.new is None or update.old is None or update.old == update.new:
+        return False
     try:
-        raw = reader.read(oid)
-        return parse_commit(oid, raw.data, reader.repo.algorithm).parents
+        old = scene.objects.peel(update.old).commit
     except ChainverifyError:
-        return None
-
-
-def _policy_tree(reader: ObjectReader, commit: str) -> str | None:
-    """The id of the policy's directory in a commit, None where it has none."""
-    try:
-        return reader.read(f"{commit}:{POLICY_DIRECTORY}").oid
-    except ObjectMissing:
-        return None
+        return True
+    if old is None or tip is None:
+        return True
+    return not scene.repo.is_ancestor(old, tip)
 
 
 def _check_messages(
-    repo: Repository, added: Sequence[_Added], judging: Judging, counts: dict[str, int]
+    repo: Repository, added: Sequence[Added], judging: Judging, counts: dict[str, int]
 ) -> list[Finding]:
     """Messages of the commits that the push adds."""
     policy = judging.loaded.policy
@@ -321,32 +254,32 @@ def _check_messages(
     oids: dict[str, None] = {}
     for each in added:
         if each.target.commit is not None:
-            revisions = [each.target.commit, *(f"^{oid}" for oid in each.selection.exclude)]
-            oids.update(dict.fromkeys(history.select_messages(repo, revisions, policy).oids))
+            oids.update(dict.fromkeys(history.select_messages(repo, each.revisions, policy).oids))
     judging.in_time(0, len(oids))
-    findings, counted = messages.check_messages(repo, oids, policy.messages)
-    counts.update(counted)
+    findings, counted_messages = messages.check_messages(repo, oids, policy.messages, progress=judging.in_time)
+    counts.update(counted_messages)
     return findings
 
 
 def _check_images(
-    repo: Repository, added: Sequence[_Added], judging: Judging, counts: dict[str, int]
+    repo: Repository, added: Sequence[Added], judging: Judging, counts: dict[str, int]
 ) -> list[Finding]:
-    """Images that the push brings into what a ref deploys."""
+    """Images that the push brings into what a ref deploys; a tag of a tree deploys that tree."""
     if judging.loaded.policy.images is None:
         return []
     findings: list[Finding] = []
     seen: set[tuple[str, str | None]] = set()
     for each in added:
-        change = (each.target.commit or "", each.base)
-        if each.target.commit is None or change in seen:
+        change = (each.target.last, each.base)
+        if each.target.kind not in ("commit", "tree") or change in seen:
             continue
         seen.add(change)
         judging.in_time(0, 0)
         result = deployed.check_difference(
-            repo, each.target.commit, each.base, judging.loaded, judging.source, jobs=judging.jobs
-        )
-        findings += [finding for finding in result.findings if finding not in findings]
+            repo, each.target.last, each.base, judging.loaded, judging.source._replace(deadline=judging.left()),
+            jobs=judging.jobs, progress=judging.in_time,
+        )  # fmt: skip
+        findings += result.findings
         for kind, count in result.counts.items():
             counts[kind] = counts.get(kind, 0) + count
-    return findings
+    return distinct(findings)

@@ -6,7 +6,10 @@ Plain strings and NamedTuples on purpose: the commit-msg hook imports this modul
 
 from __future__ import annotations
 
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Status: TypeAlias = Literal["pass", "fail", "unknown", "skip"]
 PASS: Final = "pass"  # noqa: S105 - a verdict, not a secret
@@ -84,6 +87,14 @@ class Report(NamedTuple):
     findings: tuple[Finding, ...]
     subjects: dict[str, int]
     images: tuple[dict[str, object], ...] | None = None
+
+
+def distinct(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings, each told once: what several walks over the same objects found is the same finding."""
+    found: dict[tuple[object, ...], Finding] = {}
+    for each in findings:
+        found.setdefault((each.rule, each.status, each.subject, each.message, each.location), each)
+    return list(found.values())
 
 
 def counted(finding: Finding) -> bool:

@@ -34,6 +34,9 @@ IMAGES: Final = (
 RULE_IDS: Final = (*COMMITS, *TAGS, *MESSAGES, *REFS, *MANIFESTS, *IMAGES)
 """Every id that a policy may set; `verified` is not among them, for it is no rule that could be broken."""
 
+ALWAYS: Final = frozenset(("deadline", "object-missing", "history-incomplete", "policy-missing"))
+"""Ids that no policy can relax: they say that something was not looked at, and that is never a pass."""
+
 NOT_YET: Final = frozenset((
     "message-trailer", "message-sign-off", "approval-missing", "pusher-not-signer", "push-certificate", "break-glass",
     "image-override-unmatched", "secret-in-manifest", "image-attestation-missing", "image-attestation-failed",

@@ -292,7 +292,10 @@ class RegistryClient:
             answer = self._sent(url, accept, authorization, limit)
             if answer.status not in _REDIRECTS:
                 return answer
-            url = urljoin(url, answer.headers.get("location", ""))
+            try:
+                url = urljoin(url, answer.headers.get("location", ""))
+            except ValueError as error:
+                raise RegistryUnavailable(f"{source.host} redirects to no URL") from error
             target = hosts.check_followed(source, url, "redirect")
             if target != source:
                 authorization = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from chainverify.model.report import FAIL, PASS, SKIP, UNKNOWN, VERIFIED, Finding
+from chainverify.model.report import FAIL, SKIP, UNKNOWN, VERIFIED, Finding
 from chainverify.policy.model import Policy
 
 
@@ -30,5 +30,5 @@ def apply(findings: Iterable[Finding], policy: Policy) -> tuple[Finding, ...]:
 
 
 def nothing_but_skips(findings: Iterable[Finding]) -> bool:
-    """Whether nothing failed, was undecided or passed: everything was skipped, or there was nothing."""
-    return all(each.status == SKIP or (each.status != PASS and each.level == "warning") for each in findings)
+    """Whether everything was skipped by rules of the policy, or there was nothing: no failure and no doubt, advised or not."""
+    return all(each.status == SKIP for each in findings)

@@ -27,14 +27,24 @@ class Stanzas(NamedTuple):
 
 def select(reference: ImageReference, policy: ImagesPolicy, trust: Sequence[KeyedTrust]) -> Stanzas:
     """The stanzas whose `match` is the whole `domain/path` of a reference; `trust` are those of `policy` with keys."""
+    names = _spellings(reference)
     return Stanzas(
-        tuple(stanza for stanza in trust if matches(stanza.match, reference.repository)),
+        tuple(stanza for stanza in trust if any(matches(stanza.match, name) for name in names)),
         tuple(
             stanza
             for stanza in policy.trust
-            if stanza.unsafe_unsigned is not None and matches(stanza.match, reference.repository)
+            if stanza.unsafe_unsigned is not None and any(matches(stanza.match, name) for name in names)
         ),
     )
+
+
+def _spellings(reference: ImageReference) -> tuple[str, ...]:
+    """The repository as written, and as its registry would be reached: host names have no case, and https has a default port.
+
+    Both count, so that a stanza with keys is not evaded by another spelling of the host.
+    """
+    plain = f"{reference.domain.lower().removesuffix(':443')}/{reference.path}"
+    return (reference.repository,) if plain == reference.repository else (reference.repository, plain)
 
 
 def not_covered(use: ImageUse, reference: ImageReference) -> Finding:

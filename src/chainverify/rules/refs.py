@@ -33,6 +33,11 @@ class RefChange(NamedTuple):
     tip_is_new: bool = False
 
 
+def replaces(ref: str) -> bool:
+    """Whether a ref makes git show another object than the one that was asked for; file systems may take both cases for one."""
+    return (ref.lower() + "/").startswith(REPLACE + "/")
+
+
 def stanzas(ref: str, policy: Policy) -> tuple[RefPolicy, ...]:
     """The stanzas of `[[refs]]` that apply to a full ref name."""
     return tuple(stanza for stanza in policy.refs if matches_any(stanza.match, ref))
@@ -45,8 +50,7 @@ def judge(change: RefChange, policy: Policy) -> list[Finding]:
     """
     update = change.update
     subject = Subject("ref", update.ref, update.ref)
-    # some file systems take both cases for one
-    if not update.deletes and (update.ref.lower() + "/").startswith(REPLACE + "/"):
+    if not update.deletes and replaces(update.ref):
         return [
             Finding(
                 "ref-rewind",

@@ -1,0 +1,112 @@
+"""Who changes the policy in a push, and that the default branch keeps one that can be read.
+
+What is in force next is what the default branch's new tip holds. Three things are asked of it:
+
+1. each commit that changes the policy's directory is signed by someone of `[policy] signers`;
+2. the new tip's policy is the one in force, or one that such a commit of this push brings: a rewind, or a merge that picks the
+   policy of an old parent, changes the policy without any commit that does;
+3. it loads. Otherwise every later push would be refused, its owner's repair too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final, TypeAlias
+
+from chainverify.errors import ChainverifyError, ObjectMissing
+from chainverify.git import ranges, trees
+from chainverify.git.objects import ObjectReader
+from chainverify.git.repository import Repository
+from chainverify.jobs import policies
+from chainverify.jobs.pushed import Added, Scene
+from chainverify.model.report import FAIL, Finding, Subject
+from chainverify.policy.material import image_trust, signing_material
+from chainverify.policy.people import allowed
+
+DIRECTORY: Final = ".chainverify"
+"""The directory of a repository that holds its policy and the files that the policy names."""
+
+Entry: TypeAlias = "tuple[int, str] | str | None"
+"""Mode and id of the directory in a commit; None where it has none, text where the tree cannot be read."""
+
+
+def check(
+    scene: Scene, added: Iterable[Added], proved: dict[str, str], in_time: Callable[[int, int], None]
+) -> list[Finding]:
+    """The `policy-change` findings of a push; `proved` are the signers of its objects."""
+    repo, reader, policy, default = scene.repo, scene.reader, scene.policy, scene.default
+    tip = scene.before.get(default or "")
+    in_force = _entry(reader, tip) if tip else None
+    may = allowed(policy.editors, policy)
+    findings: dict[str, Finding] = {}
+    brought: set[Entry] = {in_force}
+    for each in added:
+        mine = set(each.selection.oids)
+        for done, oid in enumerate(each.selection.oids if policy.editors else ()):
+            in_time(done, len(mine))
+            now = _entry(reader, oid)
+            if oid in findings or not _changes(reader, oid, now, in_force, mine):
+                continue
+            if proved.get(oid) in may:
+                brought.add(now)
+            else:
+                findings[oid] = _not_allowed(Subject("commit", oid), proved.get(oid), may)
+    for each in added:
+        if each.update.ref != default or each.proposed or each.target.commit is None:
+            continue
+        subject = Subject("ref", each.update.ref)
+        if policy.editors and not findings and _entry(reader, each.target.commit) not in brought:
+            findings[subject.id] = _not_allowed(subject, None, may)
+        why = _unusable(repo, each.target.commit) if tip else None
+        if why:
+            findings.setdefault(subject.id, Finding(
+                "policy-change", FAIL, subject, f"no policy could be loaded from the new tip of {each.update.ref}: {why}",
+                "keep a policy that `chainverify policy check` accepts: under none every later push would be refused",
+            ))
+    return list(findings.values())
+
+
+def _changes(reader: ObjectReader, oid: str, now: Entry, in_force: Entry, mine: set[str]) -> bool:
+    """Whether a commit changes the policy: its directory differs from every parent's, or it picks among its parents' otherwise
+    than by taking the one in force, or one from history that was judged before."""
+    if now == in_force and now is not None:
+        return False
+    try:
+        parents = ranges.parents(reader, oid)
+    except ChainverifyError:
+        return True
+    theirs = {parent: _entry(reader, parent) for parent in parents}
+    if not theirs:
+        return now is not None
+    if set(theirs.values()) == {now}:
+        return False
+    return not any(entry == now for parent, entry in theirs.items() if parent not in mine)
+
+
+def _entry(reader: ObjectReader, commit: str) -> Entry:
+    try:
+        return trees.entry(reader, commit, DIRECTORY)
+    except ObjectMissing:
+        return f"missing:{commit}"
+    except ChainverifyError as error:
+        return f"unreadable:{commit}:{error.message}"
+
+
+def _unusable(repo: Repository, commit: str) -> str | None:
+    """Why the policy of a commit cannot be used by the next push, None where it can."""
+    try:
+        loaded = policies.from_revision(repo, commit)
+        signing_material(loaded.policy, loaded.read)
+        image_trust(loaded.policy, loaded.read)
+    except ChainverifyError as error:
+        return error.message
+    return None
+
+
+def _not_allowed(subject: Subject, signer: str | None, may: frozenset[str]) -> Finding:
+    who = signer or "somebody who was not proved"
+    return Finding(
+        "policy-change", FAIL, subject,
+        f"{who} changes {DIRECTORY}/, which only {' or '.join(sorted(may)) or 'nobody'} may",
+        "leave the policy as it is, or have the change signed by someone that [policy] signers names",
+    )

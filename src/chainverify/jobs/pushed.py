@@ -1,0 +1,147 @@
+"""What the refs and objects of a push really are: names that stand for other names, tags that lead to commits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from chainverify.errors import Malformed, UsageError
+from chainverify.formats.objects import parse_tag
+from chainverify.formats.push import RefUpdate
+from chainverify.git.objects import ObjectReader
+from chainverify.git.repository import Repository
+from chainverify.jobs.history import Selection
+from chainverify.policy.model import Policy
+
+MAX_TAG_DEPTH: Final = 5
+"""The longest chain of tags that is followed to a commit."""
+MAX_SYMBOLIC_DEPTH: Final = 5
+"""The longest chain of symbolic refs; git itself follows five."""
+FOR: Final = "refs/for/"
+"""Where some forges take proposals: `refs/for/BRANCH/TOPIC` is one for BRANCH."""
+HEADS: Final = "refs/heads/"
+
+
+class Target(NamedTuple):
+    """The objects behind a new value of a ref: the annotated tags on the way, and the commit at the end, None for none.
+
+    `last` is the last object that could be followed to, of kind `kind`.
+    """
+
+    tags: tuple[str, ...]
+    commit: str | None
+    kind: str
+    last: str
+
+
+class Objects:
+    """Objects peeled to commits, each looked at once."""
+
+    def __init__(self, reader: ObjectReader) -> None:
+        self._reader = reader
+        self._known: dict[str, Target] = {}
+
+    def peel(self, oid: str) -> Target:
+        """The annotated tags from `oid` on, and what they lead to. Raises `ObjectMissing` and `BudgetExceeded`.
+
+        A tag is parsed as strictly as it is judged: git itself reads more than we do, and what git could follow further must
+        not end here as if it led nowhere.
+        """
+        found = self._known.get(oid)
+        if found is None:
+            found = self._known[oid] = self._peel(oid)
+        return found
+
+    def _peel(self, oid: str) -> Target:
+        tags: list[str] = []
+        for _ in range(MAX_TAG_DEPTH + 1):
+            raw = self._reader.read(oid)
+            if raw.kind != "tag":
+                return Target(tuple(tags), oid if raw.kind == "commit" else None, raw.kind, oid)
+            tags.append(oid)
+            try:
+                oid = parse_tag(oid, raw.data, self._reader.repo.algorithm).target
+            except Malformed:
+                break
+        return Target(tuple(tags), None, "tag", oid)
+
+
+class Scene(NamedTuple):
+    """The repository as it was before the push: `before` its refs, `default` the name of its default branch."""
+
+    repo: Repository
+    reader: ObjectReader
+    objects: Objects
+    before: dict[str, str]
+    default: str | None
+    policy: Policy
+
+
+class Added(NamedTuple):
+    """A ref with the commits it is answerable for and the tip that its content is compared with (None: with nothing).
+
+    `revisions` are the tip and, with `^`, what was left out, for walks under other rules. `proposed` is true for a target that
+    the push asks to be updated later (`refs/for/*`).
+    """
+
+    update: RefUpdate
+    target: Target
+    revisions: tuple[str, ...]
+    selection: Selection
+    base: str | None
+    proposed: bool = False
+
+
+def names(
+    repo: Repository, updates: Sequence[RefUpdate], before: dict[str, str]
+) -> tuple[tuple[RefUpdate, bool], ...]:
+    """Every update of a push under every name that it goes by, and whether that name is only proposed to be updated.
+
+    git moves the target of a symbolic ref, whatever name the push uses; a proposal will be merged into its branch.
+    """
+    found: dict[str, tuple[RefUpdate, bool]] = {}
+    for update in updates:
+        found[update.ref] = (update, False)
+    for update in updates:
+        ref = update.ref
+        for _ in range(MAX_SYMBOLIC_DEPTH):
+            target = _symbolic(repo, ref)
+            if target is None:
+                break
+            ref = target
+            found.setdefault(ref, (update._replace(ref=ref), False))
+        if update.ref.startswith(FOR) and update.new is not None:
+            branch = _proposed(update.ref, before)
+            if branch is not None:
+                found.setdefault(branch, (RefUpdate(branch, before[branch], update.new), True))
+    return tuple(found.values())
+
+
+def _symbolic(repo: Repository, ref: str) -> str | None:
+    """The ref that a symbolic ref stands for, whether that exists or not; None for an ordinary one."""
+    if not (repo.common_dir / "reftable").is_dir():
+        # an ordinary ref is a file with an object id, or in packed-refs, where no symbolic ref can be
+        try:
+            text = (repo.common_dir / ref).read_bytes()[:4096]
+        except OSError:
+            return None
+        return text[4:].decode("utf-8", "backslashreplace").strip() if text.startswith(b"ref:") else None
+    try:
+        return repo.run("symbolic-ref", "-q", ref).decode("utf-8", "backslashreplace").strip() or None
+    except UsageError:
+        return None
+
+
+def _proposed(ref: str, before: dict[str, str]) -> str | None:
+    """The branch that a proposal is for: the longest existing one that its name starts with."""
+    parts = ref.removeprefix(FOR).split("/")
+    for end in range(len(parts), 0, -1):
+        branch = HEADS + "/".join(parts[:end])
+        if branch in before:
+            return branch
+    return None
+
+
+def is_new(repo: Repository, oid: str) -> bool:
+    """Whether a commit is in the history of no ref that there was before the push."""
+    return not repo.run("for-each-ref", "--count=1", "--contains", oid, "--format=%(refname)")

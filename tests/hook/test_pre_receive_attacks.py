@@ -1,0 +1,227 @@
+"""Ways past the pre-receive hook that somebody found: each a real push that is refused, and the same without the trick let in."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.hook import test_pre_receive as base
+from tests.hook.test_pre_receive import BOB, CAROL, POLICY, World, install
+
+pytestmark = base.pytestmark
+
+template = base.template
+world = base.world
+
+
+def with_policy(world: World, text: str) -> None:
+    """Put another policy in force on the server, by its owner."""
+    world.clone.commit("SHOP-9: policy", {".chainverify/policy.toml": text}, key=world.alice)
+    world.server.git("fetch", "-q", str(world.clone.path), "+HEAD:refs/heads/main")
+
+
+def by_carol(world: World) -> None:
+    world.clone.commit("SHOP-2: by Carol", {"a": "1"}, key=world.carol, author=CAROL)
+
+
+# --- names that stand for other names
+
+
+def test_a_symbolic_ref_is_judged_as_what_it_stands_for(world: World) -> None:
+    world.server.git("symbolic-ref", "refs/heads/master", "refs/heads/main")
+    tip = world.clone.tip() or ""
+    by_carol(world)
+    world.refused("main:refs/heads/master", rule="signer-not-allowed")
+    world.clone.update("HEAD", tip)
+    world.clone.commit("SHOP-2: by Alice", {"a": "1"}, key=world.alice)
+    world.accepted("main:refs/heads/master")
+    assert world.server.tip("refs/heads/main") == world.clone.tip()
+    world.refused(f"+{tip}:refs/heads/master", rule="ref-rewind")
+    world.server.git("config", "receive.denyDeleteCurrent", "ignore")
+    world.refused(":refs/heads/master", rule="ref-delete")
+
+
+def test_a_symbolic_ref_to_a_branch_that_is_not_there_yet(world: World) -> None:
+    world.server.git("symbolic-ref", "refs/heads/next", "refs/heads/release/2")
+    by_carol(world)
+    world.refused("main:refs/heads/next", rule="signer-not-allowed")
+
+
+@pytest.mark.parametrize("ref", ["refs/for/main", "refs/for/main/topic"])
+def test_a_proposal_is_judged_as_an_update_of_its_target(world: World, ref: str) -> None:
+    tip = world.clone.tip() or ""
+    by_carol(world)
+    world.refused(f"main:{ref}", rule="signer-not-allowed")
+    world.clone.update("HEAD", tip)
+    world.clone.commit("SHOP-2: by Bob", {"a": "1"}, key=world.bob, author=BOB)
+    world.accepted(f"main:{ref}")
+
+
+def test_a_replacement_is_refused_whatever_the_policy_advises(world: World) -> None:
+    with_policy(world, POLICY + '[rules]\nref-rewind = "advise"\n')
+    by_carol(world)
+    world.refused(f"main:refs/replace/{world.server.tip('refs/heads/main')}", rule="ref-rewind")
+
+
+# --- rewinds
+
+
+def test_going_back_to_an_old_policy_needs_its_owner(world: World) -> None:
+    weak = POLICY.replace("[commits]\n", "").replace('match = ["refs/heads/main", ', 'match = [')
+    first = world.clone.commit("SHOP-2: weak policy", {".chainverify/policy.toml": weak}, key=world.alice)
+    with_policy(world, POLICY.replace('match = ["refs/heads/main", ', 'match = ['))
+    before = world.server.tip("refs/heads/main")
+    world.refused(f"+{first}:main", rule="policy-change")
+    # a merge that picks the old policy is no way either
+    other = world.clone.commit("SHOP-3: aside", {"b": "1"}, key=world.carol, author=CAROL, ref=None, parents=[first])
+    world.clone.commit(
+        "Merge it", tree=world.clone.tree({}, [other]), key=world.carol, author=CAROL, parents=[before or "", other]
+    )
+    world.refused("main", rule="policy-change")
+
+
+def test_a_rewind_is_answered_for_by_a_new_tip(world: World) -> None:
+    with_policy(world, POLICY.replace("[images]", 'rewind-signers = ["role:owner"]\n[images]'))
+    base_tip = world.clone.tip() or ""
+    old = world.clone.commit("SHOP-2: an idea of Alice", {"a": "1"}, key=world.alice)
+    world.accepted("main:refs/heads/feature/x")
+    world.clone.update("HEAD", base_tip)
+    world.clone.commit("SHOP-3: by Bob", {"b": "1"}, key=world.bob, author=BOB)
+    world.accepted("main")
+    world.refused(f"+{old}:main", rule="ref-rewind")
+    world.clone.update("HEAD", base_tip)
+    world.clone.commit("SHOP-4: Alice means it", {"c": "1"}, key=world.alice)
+    world.accepted("+main")
+
+
+# --- the policy itself
+
+
+def test_the_policy_s_directory_may_not_become_something_else(world: World) -> None:
+    """Without [images] no tree is read, and a mode is not part of an object's id."""
+    with_policy(world, POLICY[: POLICY.index("[images]")])
+    raw = world.clone.read(world.clone.git("rev-parse", "HEAD^{tree}"))
+    tree = world.clone.write("tree", raw.replace(b"40000 .chainverify", b"160000 .chainverify"))
+    world.clone.commit("SHOP-2: lock everybody out", tree=tree, key=world.bob, author=BOB)
+    world.refused("main", rule="policy-change")
+
+
+def test_a_tip_whose_tree_cannot_be_read_does_not_become_the_default(world: World) -> None:
+    with_policy(world, POLICY[: POLICY.index("[images]")])
+    raw = world.clone.read(world.clone.git("rev-parse", "HEAD^{tree}"))
+    blob = bytes.fromhex(world.clone.write("blob", b"x"))
+    tree = world.clone.write("tree", raw + b"100644 zz\0" + blob + b"100644 aa\0" + blob)
+    world.clone.commit("SHOP-2: lock everybody out", tree=tree, key=world.bob, author=BOB)
+    world.refused("main", rule="policy-change")
+
+
+def test_a_merge_that_took_the_policy_of_its_time_stays_good(world: World) -> None:
+    feature = world.clone.commit("SHOP-2: feature", {"f": "1"}, key=world.bob, author=BOB)
+    world.clone.git("reset", "-q", "--hard", "HEAD~1")
+    with_policy(world, POLICY + "# second\n")
+    second = world.clone.tip() or ""
+    merged = world.clone.commit(
+        "Merge main", tree=world.clone.tree({"f": "1"}, [second]), key=world.bob, author=BOB, parents=[feature, second], ref=None
+    )
+    world.accepted(f"{merged}:refs/heads/feature/x")
+    with_policy(world, POLICY + "# third\n")
+    third = world.clone.tip() or ""
+    world.clone.commit(
+        "Merge the feature", tree=world.clone.tree({"f": "1"}, [third]), key=world.alice, parents=[third, merged]
+    )
+    world.accepted("main")
+
+
+# --- advice
+
+
+def test_advice_about_signatures_makes_nobody_a_maintainer(world: World) -> None:
+    with_policy(world, POLICY + '[rules]\ncommit-unsigned = "advise"\nsignature-ambiguous = "advise"\n')
+    tip = world.clone.tip() or ""
+    base.unsigned(world)
+    world.refused("main", rule="signer-not-allowed")
+    world.clone.update("HEAD", tip)
+    base.two_signatures(world)
+    world.refused("main", rule="signer-not-allowed")
+
+
+def test_advice_about_objects_does_not_open_the_policy(world: World) -> None:
+    with_policy(world, POLICY + '[rules]\nsignature-ambiguous = "advise"\nsigner-not-allowed = "advise"\n')
+    oid = world.clone.commit("SHOP-3: weak", {".chainverify/policy.toml": "version = 1\n"}, key=world.mallory)
+    raw = world.clone.read(oid)
+    start, end = raw.index(b"gpgsig "), raw.index(b"\n\n")
+    world.clone.update("HEAD", world.clone.write("commit", raw[:end] + b"\n" + raw[start:end] + raw[end:]))
+    world.refused("main", rule="policy-change")
+
+
+def test_what_is_too_large_to_be_read_is_not_let_in(world: World) -> None:
+    for setting in ("advise", "off"):
+        text = POLICY + f'[rules]\ndeadline = "{setting}"\n'
+        world.clone.commit("SHOP-9: policy", {".chainverify/policy.toml": text}, key=world.alice)
+        # no policy may relax it, so one that tries does not become the policy
+        world.refused("main", rule="policy-change")
+        world.clone.git("reset", "-q", "--hard", "HEAD~1")
+    raw = world.clone.read(world.clone.commit("SHOP-2: large", {"a": "1"}, key=world.alice))
+    world.clone.update("HEAD", world.clone.write("commit", raw + b"x" * (65 << 20)))
+    world.refused("main", rule="deadline (not decided)")
+
+
+# --- tags
+
+
+@pytest.mark.parametrize("deep", [True, False], ids=["chain", "upper case"])
+def test_tags_that_are_hard_to_follow_carry_nothing_in(world: World, deep: bool) -> None:
+    with_policy(world, POLICY.replace("[messages]", '[tags]\nrequire = "off"\n[messages]', 1))
+    base.unsigned(world)
+    target, kind = world.clone.tip() or "", "commit"
+    for number in range(6 if deep else 1):
+        name = target if deep else target.upper()
+        raw = f"object {name}\ntype {kind}\ntag t{number}\ntagger A <alice@example.org> 1750000000 +0000\n\nx\n"
+        target, kind = world.clone.write("tag", raw.encode()), "tag"
+    world.clone.update("refs/tags/t", target)
+    world.refused("refs/tags/t", rule="commit-malformed")
+
+
+def test_a_tag_of_a_tree_deploys_that_tree(world: World) -> None:
+    text = POLICY
+    for asks in ("[commits]\n", "[policy]\n", 'signers = ["role:maintainer"]\n', 'signers = ["role:owner"]\n'):
+        text = text.replace(asks, "")
+    with_policy(world, text)
+    image = "registry.example.org/other/app@sha256:" + "a" * 64
+    pod = f"apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - name: a\n    image: {image}\n"
+    world.clone.update("refs/tags/t", world.clone.tree({"pod.yaml": pod}))
+    world.refused("refs/tags/t", rule="image-not-covered")
+
+
+# --- differences
+
+
+def test_what_was_unresolved_and_changes_is_asked_again(world: World) -> None:
+    def release(image: str) -> str:
+        return f"apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nspec:\n  values:\n    image: {image}\n"
+
+    world.clone.commit("SHOP-2: release", {"r.yaml": release("a"), "broken.yaml": "kind: Pod\nimage: [\n"}, key=world.alice)
+    world.server.git("fetch", "-q", str(world.clone.path), "+HEAD:refs/heads/main")
+    world.clone.commit("SHOP-3: something else", {"x": "1"}, key=world.alice)
+    world.accepted("main")
+    world.clone.commit("SHOP-4: another image", {"r.yaml": release("evil.example/x")}, key=world.alice)
+    world.refused("main", rule="image-unresolved")
+    world.clone.git("reset", "-q", "--hard", "HEAD~1")
+    world.clone.commit("SHOP-4: still broken", {"broken.yaml": "kind: Pod\nimage: [evil.example/x\n"}, key=world.alice)
+    world.refused("main", rule="manifest-unreadable")
+
+
+# --- time
+
+
+def test_a_deadline_holds_for_many_refs(world: World, tmp_path: Path) -> None:
+    policy = tmp_path / "server.toml"
+    policy.write_text(POLICY.replace('[policy]\nsigners = ["role:owner"]\n', "") + '[server]\ndeadline = "300ms"\n')
+    shutil.copytree(world.clone.path / ".chainverify" / "keys", tmp_path / "keys")
+    shutil.rmtree(world.server.path / "hooks")
+    install(world.server, "--policy", str(policy))
+    world.refused(*(f"main:refs/heads/r{number}" for number in range(400)), rule="deadline (not decided)")
+
+
