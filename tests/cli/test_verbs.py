@@ -210,11 +210,37 @@ def test_policy_verbs(run: Run, scene: Scene) -> None:
     assert {"commits", "signers", "messages", "images", "rules"} <= schema["properties"].keys()
 
 
+def test_the_server_s_own_file_is_checked_as_one(run: Run, small: Small, tmp_path: Path) -> None:
+    text = f'version = 1\n[commits]\n[[signers]]\nname = "A"\nemails = "a@example.org"\nssh = "{small.alice.public.strip()}"\n'
+    (tmp_path / "server.toml").write_text(text + '[server]\ndeadline = "30s"\n')
+    assert "only" in run(small.path, "policy", "check", "--policy", "../server.toml").err
+    done = run(small.path, "policy", "check", "--server", "--policy", "../server.toml")
+    assert (done.status, done.err) == (0, "")
+    assert "trust external); asks about commits; 1 signer with 1 key\n" in done.out
+    assert run(tmp_path, "policy", "check", "--server", "--policy", "server.toml").status == 0
+    assert "name it: --policy FILE" in run(small.path, "policy", "check", "--server").err
+    (tmp_path / "server.toml").write_text(text + "observed = true\n")
+    done = run(small.path, "policy", "check", "--server", "--policy", "../server.toml")
+    assert done.status == 2
+    assert "server.toml:3: signers[0]: A is marked observed = true" in done.err
+
+
+def test_a_server_that_would_refuse_all_is_warned_about(run: Run, small: Small) -> None:
+    bare = type(small.repo).create(small.path.parent / "server.git", bare=True)
+    done = run(small.path.parent, "install", "--server", "server.git")
+    assert done.status == 0
+    assert "warning: the repository has no commits yet" in done.err
+    assert "every push is refused until there is one" in done.err
+    assert "pushes are let in unjudged" in run(bare.path, "install", "--server", ".", "--allow-unconfigured").err
+    broken = run(bare.path, "install", "--server", ".", "--policy", str(small.path / "nowhere.toml"))
+    assert (broken.status, "no such policy file" in broken.err) == (2, True)
+
+
 def test_a_policy_is_checked_in_ci_whoever_wrote_it_but_not_believed(run: Run, small: Small) -> None:
     assert run(small.path, "policy", "check", CI="true").status == 0
     assert run(small.path, "policy", "show", CI="true").status == 0
     small.policy(small.text.replace('emails = ["alice', 'observed = true\nemails = ["alice'))
-    assert "signers[0]" in run(small.path, "policy", "check").out
+    assert "policy.toml:3: Alice Example is marked observed = true" in run(small.path, "policy", "check").out
     done = run(small.path, "policy", "check", CI="true")
     assert done.status == 2
     assert "observed = true" in done.err

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chainverify.errors import UsageError
+from chainverify.errors import PolicyError, UsageError
 from chainverify.git.repository import Repository as Opened
 from chainverify.jobs import install
 from tests.hook.test_commit_msg import IDENTITY, POLICY, Hooked
@@ -202,7 +202,8 @@ def test_server(tmp_path: Path) -> None:
     probe = text.replace("from chainverify._entry import hook", "hook = lambda *a: print(os.environ['CHAINVERIFY_POLICY'], a)")
     done = subprocess.run([sys.executable, "-I", "-c", probe, "x"], capture_output=True, text=True, check=True)
     assert done.stdout == f"{policy} ('pre-receive', ['--allow-unconfigured', 'x'])\n"
-    assert install.uninstall_server(bare.path)[0] == (found.path, True)
+    assert install.uninstall_server(bare.path) == ((found.path, True),)
+    assert install.uninstall_server(bare.path) == ((found.path, False),)
 
 
 def test_server_beside_a_forge(tmp_path: Path) -> None:
@@ -213,7 +214,8 @@ def test_server_beside_a_forge(tmp_path: Path) -> None:
     found = install.install_server(bare.path)
     assert found.path == bare.path / "hooks" / "pre-receive.d" / "chainverify"
     assert forge.read_text() == "#!/bin/sh\n# the forge's own\n"
-    assert install.uninstall_server(bare.path) == ((forge, False), (found.path, True))
+    assert install.uninstall_server(bare.path) == ((found.path, True),)
+    assert install.uninstall_server(bare.path) == ((found.path, False),)
 
 
 def test_server_refusals(tmp_path: Path, repo: Repository) -> None:
@@ -226,6 +228,78 @@ def test_server_refusals(tmp_path: Path, repo: Repository) -> None:
     (bare.path / "hooks" / "pre-receive").write_text("#!/bin/sh\n")
     with pytest.raises(UsageError, match="another hook"):
         install.install_server(bare.path)
+
+
+@pytest.mark.parametrize(("name", "extra"), [("policy.toml", ()), ("pol'icy $x.toml", ("--allow-unconfigured",))])
+def test_the_line_for_another_hook_of_a_server_carries_the_policy(
+    tmp_path: Path, repo: Repository, name: str, extra: tuple[str, ...]
+) -> None:
+    bare = Repository.create(tmp_path / "bare", bare=True)
+    hook = bare.path / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\n")
+    hook.chmod(0o755)
+    (tmp_path / name).write_text(POLICY)
+    with pytest.raises(UsageError, match="another hook") as caught:
+        install.install_server(bare.path, tmp_path / name, allow_unconfigured=bool(extra))
+    line = caught.value.hint.partition(": ")[2]
+    assert line.startswith("CHAINVERIFY_POLICY=")
+    hook.write_text(f"#!/bin/sh\n{line}\nexit 0\n")
+    repo.commit("fix it")
+    done = repo.run("push", str(bare.path), "HEAD:refs/heads/main", env=IDENTITY, check=False)
+    assert done.returncode == 1
+    assert b"message-ticket" in done.stderr
+    repo.commit("JIRA-1: fix it", parents=())
+    assert repo.run("push", str(bare.path), "HEAD:refs/heads/main", env=IDENTITY, check=False).returncode == 0
+
+
+BROKEN = {
+    "syntax": "version = ",
+    "unknown key": "version = 1\nmesages = 1\n",
+    "no key file": "version = 1\n[commits]\n[[signers]]\nname = 'A'\nemails = ['a@example.org']\nssh = ['keys/a.pub']\n",
+    "observed": f"version = 1\n[messages]\n[[signers]]\nname = 'A'\nemails = ['a@example.org']\n"
+    f"ssh = ['ssh-ed25519 {'A' * 11}C3NzaC1lZDI1NTE5AAAAI{'A' * 43}']\nobserved = true\n",
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_policy_under_which_no_push_could_pass_is_not_installed(tmp_path: Path, what: str) -> None:
+    bare = Repository.create(tmp_path / "bare", bare=True)
+    policy = tmp_path / "policy.toml"
+    policy.write_text(BROKEN[what])
+    with pytest.raises(PolicyError):
+        install.install_server(bare.path, policy)
+    assert not (bare.path / "hooks" / "pre-receive").exists()
+
+
+def test_the_policy_s_path_means_the_same_from_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bare = Repository.create(tmp_path / "bare", bare=True)
+    (tmp_path / "policy.toml").write_text(POLICY + '[server]\ndeadline = "30s"\n')
+    monkeypatch.chdir(bare.path)
+    found = install.install_server(bare.path, Path("../policy.toml"))
+    assert f'os.environ["CHAINVERIFY_POLICY"] = "{tmp_path}/policy.toml"' in found.path.read_text()
+
+
+def test_a_server_without_a_policy_is_told_what_to_do(tmp_path: Path, repo: Repository) -> None:
+    bare = Repository.create(tmp_path / "bare", bare=True)
+
+    def said() -> str:
+        return " / ".join(install.unready(bare.path) or ())
+
+    assert "has no commits yet" in said()
+    assert "push a commit with .chainverify/policy.toml" in said()
+    repo.commit("first", {"a": "1"})
+    repo.git("push", str(bare.path), "HEAD:refs/heads/trunk")
+    assert "HEAD names refs/heads/main, which does not exist" in said()
+    assert f"git -C {bare.path} symbolic-ref HEAD refs/heads/trunk" in said()
+    bare.git("symbolic-ref", "HEAD", "refs/heads/trunk")
+    assert "no .chainverify/policy.toml at the tip of refs/heads/trunk" in said()
+    repo.commit("second", {".chainverify/policy.toml": "version = 2\n"})
+    repo.git("push", str(bare.path), "HEAD:refs/heads/trunk")
+    assert "the policy at the tip of refs/heads/trunk cannot be used: " in said()
+    repo.commit("third", {".chainverify/policy.toml": POLICY})
+    repo.git("push", str(bare.path), "HEAD:refs/heads/trunk")
+    assert install.unready(bare.path) is None
 
 
 def test_a_push_is_refused_when_the_server_cannot_start(tmp_path: Path, repo: Repository) -> None:

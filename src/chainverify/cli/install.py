@@ -11,6 +11,7 @@ from chainverify.errors import UsageError
 from chainverify.git.repository import Repository
 from chainverify.jobs import install as job
 from chainverify.jobs.install import Installed
+from chainverify.output.escape import escape
 
 _SERVER = click.option(
     "--server", type=click.Path(file_okay=False, exists=True, path_type=Path), metavar="DIR",
@@ -28,7 +29,11 @@ _SERVER = click.option(
 def install(directory: Path, server: Path | None, policy: Path | None, allow_unconfigured: bool) -> int:
     """Put the hooks in place: commit-msg in this clone, or pre-receive in a bare repository.
 
-    Hooks of others are never overwritten: where there is one, the line to add to it is printed.
+    Hooks of others are never overwritten: where there is one, the line to add to it is printed. A hook names this Python by its
+    full path: run install again after moving or replacing it.
+
+    On a server the policy comes first: push .chainverify/policy.toml to the default branch, then install, or name a file of the
+    server's own with --policy. Without either every push is refused.
 
     \b
     Examples:
@@ -43,6 +48,8 @@ def install(directory: Path, server: Path | None, policy: Path | None, allow_unc
     else:
         done = (job.install_server(server, policy, allow_unconfigured=allow_unconfigured),)
     _tell(done, "installed", "already there")
+    if server is not None and policy is None:
+        _warn(job.unready(server), allow_unconfigured=allow_unconfigured)
     return 0
 
 
@@ -65,3 +72,13 @@ def uninstall(directory: Path, server: Path | None) -> int:
 def _tell(done: tuple[Installed, ...], changed: str, unchanged: str) -> None:
     for each in done:
         click.echo(f"{changed if each.changed else unchanged}: {each.path}")
+
+
+def _warn(missing: tuple[str, str] | None, *, allow_unconfigured: bool) -> None:
+    """Say that the server has no policy yet, and what that means."""
+    if missing is None:
+        return
+    what, hint = missing
+    means = "pushes are let in unjudged until there is one" if allow_unconfigured else "every push is refused until there is one"
+    click.echo(f"warning: {escape(what)}: {means}", err=True)
+    click.echo(f"  hint: {escape(hint)}", err=True)

@@ -8,10 +8,12 @@ from chainverify.cli import policies
 from chainverify.cli.groups import VerbGroup
 from chainverify.cli.options import Options, shared
 from chainverify.cli.reporting import write
+from chainverify.errors import UsageError
 from chainverify.git.repository import Repository
+from chainverify.jobs.policies import LoadedPolicy
+from chainverify.jobs.policies import from_file as read_file
 from chainverify.output.escape import escape
 from chainverify.policy import normal, schema
-from chainverify.policy.material import image_trust, signing_material
 
 
 @click.group("policy", cls=VerbGroup)
@@ -20,49 +22,55 @@ def policy() -> None:
 
 
 @policy.command("check")
+@click.option("--server", is_flag=True, help="It is a server's own file (with --policy), which may hold [server].")
 @shared
-def check(options: Options) -> int:
+def check(server: bool, options: Options) -> int:
     """Validate the policy and every key that it names.
 
     \b
     Examples:
       chainverify policy check
       chainverify policy check --policy draft.toml
+      chainverify policy check --server --policy /etc/chainverify/app.toml
     """
     import json
 
-    from chainverify.images import verify
-    from chainverify.signatures import backends
+    from chainverify.jobs.validate import line, observed, refuse_observed, validate
 
     # a change to the policy is checked in CI too: that judges nothing by it
-    loaded = policies.read(Repository.discover(options.directory), options)
-    if policies.in_ci():
-        policies.refuse_observed(loaded)
-    material = signing_material(loaded.policy, loaded.read)
-    backends.load(material.openpgp, material.ssh)
-    for stanza in image_trust(loaded.policy, loaded.read):
-        verify.load(stanza)
+    loaded = _server_file(options) if server else policies.read(Repository.discover(options.directory), options)
+    if server or policies.in_ci():
+        refuse_observed(loaded)
+    counts = validate(loaded)
     found = loaded.policy
     asks = [name for name in ("commits", "messages", "images") if getattr(found, name) is not None]
-    keys = len(material.openpgp) + len(material.ssh)
     if options.output_format == "json":
-        record = {
-            "valid": True, **loaded.ref._asdict(), "asks": asks, "signers": len(found.signers), "keys": keys,
-            "observed": list(found.observed),
-        }  # fmt: skip
+        record = {"valid": True, **loaded.ref._asdict(), "asks": asks, **counts._asdict(), "observed": list(found.observed)}
         write(json.dumps(record, indent=2) + "\n", options)
         return 0
     summary = (
         f"policy is valid: {escape(found.source)} ({found.digest[:19]}, trust {loaded.trust}); asks about "
-        f"{', '.join(asks) or 'nothing'}; {len(found.signers)} signers with {keys} keys"
+        f"{', '.join(asks) or 'nothing'}; {_counted(counts.signers, 'signer')} with {_counted(counts.keys, 'key')}"
     )
     lines = [] if options.quiet else [summary]
     lines += [
-        f"note: {escape(path)} is marked observed = true: servers and CI refuse the policy until a person confirms it"
+        f"note: {escape(found.source)}:{line(loaded, path)}: {escape(observed(loaded, path))} is marked observed = true: "
+        "servers and CI refuse the policy until a person confirms it"
         for path in found.observed
     ]
-    write("".join(f"{line}\n" for line in lines), options)
+    write("".join(f"{each}\n" for each in lines), options)
     return 0
+
+
+def _server_file(options: Options) -> LoadedPolicy:
+    """The server's own file, read as the hook reads it."""
+    if options.policy is None or options.policy_ref is not None:
+        raise UsageError("--server is about a file of the server's own", hint="name it: --policy FILE")
+    return read_file((options.directory / options.policy).absolute(), worktree=None, server=True)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 @policy.command("show")

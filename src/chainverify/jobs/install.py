@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import stat
 import sys
 import tempfile
@@ -17,12 +18,16 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import chainverify
-from chainverify.errors import UsageError
+from chainverify.errors import PolicyError, PolicyMissing, UsageError
 from chainverify.git.repository import Repository
+from chainverify.jobs import policies, validate
+from chainverify.jobs.policies import LoadedPolicy
 
 HOOKS: Final = ("commit-msg",)
 """Local hooks that can be installed."""
 SERVER_HOOK: Final = "pre-receive"
+POLICY_VARIABLE: Final = "CHAINVERIFY_POLICY"
+"""Names the server's own policy file in the hook's environment."""
 MARKER: Final = "# chainverify hook, sha256:"
 SHEBANG_MAX: Final = 127
 """Bytes of a first line that every kernel in use reads whole (Linux before 5.1: 127)."""
@@ -48,7 +53,7 @@ def install(repo: Repository, hooks: Sequence[str] = HOOKS, *, python: str = sys
     directory = hooks_directory(repo)
     planned = [(directory / name, script(name, python=python)) for name in hooks]
     for path, _ in planned:
-        _check_free(path, f'"{python}" -I -m chainverify hook {path.name} "$@" || exit $?')
+        _check_free(path, f"add this line to it, or to its manager: {_line(path.name, python)}")
     return tuple(_write(path, text) for path, text in planned)
 
 
@@ -66,28 +71,93 @@ def install_server(
 ) -> Installed:
     """Put the pre-receive hook into a bare repository; in `pre-receive.d` where a forge keeps one.
 
-    `policy` is the server's policy file, which then wins over any in the repository. Raises `UsageError` where `bare_dir` is not
-    bare, the policy is not there, or another program's hook is in the place.
+    `policy` is the server's policy file, which then wins over any in the repository; it is read with all its keys before
+    anything is written. Raises `UsageError` where `bare_dir` is not bare, the policy is not there, or another program's hook is
+    in the place, and `PolicyError` for a policy under which the hook would refuse every push.
     """
-    repo = Repository.discover(bare_dir)
-    if not repo.bare:
-        raise UsageError(f"not a bare repository: {bare_dir}", hint="name the repository that people push to")
-    if policy is not None and not policy.is_file():
-        raise UsageError(f"no such policy file: {policy}", hint="write it first, or leave --policy out")
+    repo = _bare(bare_dir)
+    environment: dict[str, str] = {}
+    if policy is not None:
+        policy = _absolute(policy)
+        if not policy.is_file():
+            raise UsageError(f"no such policy file: {policy}", hint="write it first, or leave --policy out")
+        _usable(policies.from_file(policy, worktree=None, server=True))
+        environment[POLICY_VARIABLE] = str(policy)
     directory = hooks_directory(repo)
     chained = directory / f"{SERVER_HOOK}.d"
     path = chained / "chainverify" if chained.is_dir() else directory / SERVER_HOOK
     arguments = ("--allow-unconfigured",) if allow_unconfigured else ()
-    environment = {"CHAINVERIFY_POLICY": str(policy.absolute())} if policy is not None else {}
     text = script(SERVER_HOOK, python=python, arguments=arguments, environment=environment)
-    _check_free(path, f'"{python}" -I -m chainverify hook {SERVER_HOOK} || exit $?')
+    line = _line(SERVER_HOOK, python, arguments, environment)
+    _check_free(path, f"add this line to it, before anything there reads standard input: {line}")
     return _write(path, text)
+
+
+def unready(bare_dir: Path) -> tuple[str, str] | None:
+    """Why a bare repository has no policy of its own that the hook could take, and what to do; None where it has one.
+
+    Without a server's own file the hook takes the policy at the tip of the branch that HEAD names.
+    """
+    repo = _bare(bare_dir)
+    git = f"git -C {shlex.quote(str(bare_dir))}"
+    branch = repo.head_ref()
+    branches = dict(repo.refs("refs/heads"))
+    if branch is None or (branch not in branches and branches):
+        likely = next((name for name in ("refs/heads/main", "refs/heads/master") if name in branches), min(branches, default=""))
+        what = f"HEAD names {branch}, which does not exist" if branch else "HEAD names no branch"
+        return (
+            f"{what}, so no policy can be found at the tip of the default branch",
+            f"name the default branch: {git} symbolic-ref HEAD {shlex.quote(likely or 'refs/heads/main')}",
+        )
+    remedy = (
+        f"take the hook out (chainverify uninstall --server {shlex.quote(str(bare_dir))}), push a commit with "
+        f"{policies.POLICY_NAME} to {branch}, and install again; or name the server's own file: --policy FILE"
+    )
+    if branch not in branches:
+        return f"the repository has no commits yet, so it has no policy at the tip of {branch}", remedy
+    try:
+        _usable(policies.from_revision(repo, branch))
+    except PolicyMissing:
+        return f"no {policies.POLICY_NAME} at the tip of {branch}", remedy
+    except PolicyError as error:
+        return f"the policy at the tip of {branch} cannot be used: {error}", f"{error.hint or 'mend it'}; {remedy}"
+    return None
 
 
 def uninstall_server(bare_dir: Path) -> tuple[Installed, ...]:
     """Remove our pre-receive hook from a bare repository, wherever `install_server` put it. Raises as `uninstall` does."""
     directory = hooks_directory(Repository.discover(bare_dir))
-    return _remove(directory / SERVER_HOOK), _remove(directory / f"{SERVER_HOOK}.d" / "chainverify")
+    plain, chained = directory / SERVER_HOOK, directory / f"{SERVER_HOOK}.d" / "chainverify"
+    done = (_remove(plain), _remove(chained))
+    # what is not there is told once, and only of the place where it would be
+    return tuple(each for each in done if each.changed) or (done[chained.parent.is_dir()],)
+
+
+def _bare(directory: Path) -> Repository:
+    repo = Repository.discover(directory)
+    if not repo.bare:
+        raise UsageError(f"not a bare repository: {directory}", hint="name the repository that people push to")
+    return repo
+
+
+def _absolute(path: Path) -> Path:
+    """A path that means the same from everywhere. `..` goes out of what a link names, so a path with it is resolved."""
+    if ".." in path.parts:
+        return Path(os.path.realpath(path.parent)) / path.name if path.name != ".." else Path(os.path.realpath(path))
+    return path.absolute()
+
+
+def _usable(loaded: LoadedPolicy) -> None:
+    """Raise `PolicyError` where the hook would refuse every push under this policy."""
+    validate.refuse_observed(loaded)
+    validate.validate(loaded)
+
+
+def _line(name: str, python: str, arguments: Sequence[str] = (), environment: dict[str, str] | None = None) -> str:
+    """The line that calls a hook of ours from another program's shell script."""
+    variables = [f"{key}={shlex.quote(value)}" for key, value in (environment or {}).items()]
+    given = ['"$@"'] if name in HOOKS else [shlex.quote(argument) for argument in arguments]
+    return " ".join((*variables, shlex.quote(python), "-I", "-m", "chainverify", "hook", name, *given, "|| exit $?"))
 
 
 def hooks_directory(repo: Repository) -> Path:
@@ -191,7 +261,7 @@ def _read(path: Path) -> str | None:
         raise UsageError(f"cannot read the hook {path}: {error.strerror}") from error
 
 
-def _check_free(path: Path, line: str) -> None:
+def _check_free(path: Path, hint: str) -> None:
     text = _read(path)
     if text is None or ours(text):
         return
@@ -199,7 +269,7 @@ def _check_free(path: Path, line: str) -> None:
         raise UsageError(
             f"the hook {path} is chainverify's, but somebody changed it", hint="keep the change elsewhere and remove the file"
         )
-    raise UsageError(f"there is already another hook: {path}", hint=f"add this line to it, or to its manager: {line}")
+    raise UsageError(f"there is already another hook: {path}", hint=hint)
 
 
 def _write(path: Path, text: str) -> Installed:

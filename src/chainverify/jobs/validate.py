@@ -1,0 +1,60 @@
+"""A policy judged as a whole: that every key it names can be read and used, before anything depends on it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from chainverify.errors import PolicyError
+from chainverify.images import verify
+from chainverify.jobs.policies import LoadedPolicy
+from chainverify.policy.material import image_trust, signing_material
+from chainverify.signatures import backends
+
+
+class Validated(NamedTuple):
+    """How many `signers` a policy has, and how many files or texts with `keys` of theirs."""
+
+    signers: int
+    keys: int
+
+
+def validate(loaded: LoadedPolicy) -> Validated:
+    """Read every key that a policy names, as a run would. Raises `PolicyError` for the first that cannot be used."""
+    material = signing_material(loaded.policy, loaded.read)
+    backends.load(material.openpgp, material.ssh)
+    for stanza in image_trust(loaded.policy, loaded.read):
+        verify.load(stanza)
+    return Validated(len(loaded.policy.signers), len(material.openpgp) + len(material.ssh))
+
+
+def refuse_observed(loaded: LoadedPolicy) -> None:
+    """Raise `PolicyError` where trust that was only observed was not confirmed by a person: servers and CI refuse it."""
+    policy = loaded.policy
+    if policy.observed:
+        path = policy.observed[0]
+        raise PolicyError(
+            f"{observed(loaded, path)} is marked observed = true: init saw it in the repository, nobody confirmed it",
+            key=path,
+            source=policy.source,
+            line=line(loaded, path),
+            hint="check the key or name with its owner over another channel, then remove the mark",
+        )
+
+
+def line(loaded: LoadedPolicy, path: str) -> int:
+    """The line of the policy's file on which the table at a dotted path stands, 0 where it is not known."""
+    from chainverify.policy.lines import Lines
+
+    return Lines(loaded.policy.text).of(path)
+
+
+def observed(loaded: LoadedPolicy, path: str) -> str:
+    """What an observed table is about: the person's name, the images' glob, or the table itself."""
+    policy = loaded.policy
+    for index, signer in enumerate(policy.signers):
+        if path == f"signers[{index}]":
+            return signer.name
+    for index, stanza in enumerate(policy.images.trust if policy.images else ()):
+        if path == f"images.trust[{index}]":
+            return stanza.match
+    return f"[{path}]"
