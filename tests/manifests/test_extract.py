@@ -827,3 +827,10 @@ def test_every_type_of_the_table_finds_something_only_it_finds() -> None:
         root = yamlnodes.load(text.encode()).documents[0].root
         assert root is not None
         assert [kind.name for kind in FILE_TYPES if kind.find(root, "x.yaml")] == [name]
+
+
+def test_a_broken_object_is_told_even_where_it_names_no_image() -> None:
+    found = extract("pod.yaml", b"apiVersion: v1\nkind: Pod\nspec:\n  containers: [\n")
+    assert [problem.rule for problem in found.problems] == ["manifest-unreadable"]
+    whole = extract("service.yaml", b"apiVersion: v1\nkind: Service\nspec: {}\n")
+    assert (whole.problems, whole.recognised) == ((), True)

@@ -43,8 +43,6 @@ FILE_TYPES: Final = (
     FileType("renderers", renderers.find),
 )
 
-_RENDERS: Final = (b"helm", b"argoproj", b"kustomiz", b"fluxcd", b"fleet", b"kappctrl", b"carvel", b"{{", b"{%", b"<%")
-"""Without `image`: what brings images from elsewhere, and template marks, which may become anything."""
 _SPELLED: Final = re.compile(
     rb"\\(?:(?:x|u00|U000000)(?:4[1-9a-fA-F]|5[0-9aA]|6[1-9a-fA-F]|7[0-9aA])|[\r\n]|\xc2\x85|\xe2\x80[\xa8\xa9])"
 )
@@ -87,18 +85,14 @@ def _extract(path: str, data: bytes, budgets: Budgets) -> Extraction:
     named = path.rpartition("/")[2] in kustomize.FILE_NAMES
     if not (trace.object or trace.image or trace.obscured or named):
         return Extraction()
-    if not (trace.image or trace.renders or trace.obscured or named):
-        # the words of an object are all there and no image can be: counted, and not parsed
-        return Extraction((), (), True)
     return _File(path, data, budgets, likely=trace.object or trace.obscured or named).extraction()
 
 
 class _Trace(NamedTuple):
-    """What the bytes of a file say about it: words of an API object, of images, of renderers; words that may be hidden."""
+    """What the bytes of a file say about it: words of an API object, of images; words that may be hidden."""
 
     object: bool
     image: bool
-    renders: bool
     obscured: bool
 
 
@@ -112,7 +106,6 @@ def _trace(data: bytes) -> _Trace:
         object=b"apiVersion" in data and b"kind" in data,
         # a JSON patch that copies or moves brings an image along without saying so
         image=b"image" in lower or (b"from" in lower and (b"copy" in lower or b"move" in lower)),
-        renders=any(word in lower for word in _RENDERS),
         obscured=(b"\\" in data and _SPELLED.search(data) is not None) or (b"!" in data and _TAGGED.search(data) is not None),
     )
 
