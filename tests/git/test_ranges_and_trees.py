@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from chainverify.errors import BudgetExceeded, Malformed, Unavailable, UsageError
 from chainverify.git import ranges, trees
@@ -48,6 +51,85 @@ def test_ranges_are_gits(world: World, include: list[str], exclude: list[str]) -
         for at, oid in enumerate(listed):
             parents = world.git("rev-parse", f"{oid}^@").split()
             assert not set(parents) & set(listed[at:]), "a parent after its child"
+
+
+YEARS_AGO = 1_000_000_000
+
+
+def skewed(path: Path) -> tuple[World, dict[str, str]]:
+    """An unsigned past, then fifteen commits of a clock that stood at 2001, then right ones; branches from before and after."""
+    world = World.create(path)
+    named = {f"base{at}": world.commit(f"base {at}", {"a": str(at)}) for at in range(3)}
+    named |= {f"old{at}": world.commit(f"old {at}", {"b": str(at)}, when=YEARS_AGO + at) for at in range(15)}
+    named["top"] = world.commit("top", {"c": "1"})
+    named["early"] = world.commit("early", {"d": "1"}, ref=None, parents=[named["base0"]])
+    named["side"] = world.commit("side", {"e": "1"}, ref=None, parents=[named["base2"]])
+    named["merge"] = world.commit("merge", {"f": "1"}, ref=None, parents=[named["top"], named["early"]])
+    named["root"] = world.commit("another root", {"g": "1"}, ref=None, parents=())
+    named["joined"] = world.commit("joined", {"h": "1"}, ref=None, parents=[named["merge"], named["root"]])
+    return world, named
+
+
+@pytest.mark.parametrize("limit", ["MAX_ASKED", "MAX_TIPS", None])
+def test_a_wrong_clock_changes_no_range(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str | None) -> None:
+    if limit is not None:
+        monkeypatch.setattr(ranges, limit, 0)
+    world, named = skewed(tmp_path / "r")
+    repo = Repository.discover(world.path)
+    expected: dict[tuple[tuple[str, ...], tuple[str, ...]], set[str]] = {
+        (("base2",), ("old14",)): set(), (("base2",), ("top",)): set(), (("base0", "base1"), ("old14", "root")): set(),
+        (("side",), ("top",)): {"side"}, (("early",), ("top",)): {"early"}, (("early", "side"), ("old14",)): {"early", "side"},
+        (("merge",), ("old14",)): {"merge", "early", "top"}, (("merge",), ("top",)): {"merge", "early"},
+        (("joined",), ("top",)): {"joined", "merge", "early", "root"}, (("joined",), ("merge",)): {"joined", "root"},
+        (("top",), ("side",)): {"top", *(f"old{at}" for at in range(15))}, (("top",), ("joined",)): set(),
+        (("root",), ("top",)): {"root"}, (("side",), ("joined", "early")): {"side"}, (("base1",), ("early", "old14")): set(),
+    }
+    astray = 0
+    for (include, exclude), names in expected.items():
+        ids = [named[name] for name in include], [named[name] for name in exclude]
+        found = ranges.commits(repo, *ids)
+        assert {name for name, oid in named.items() if oid in found} == names, (include, exclude)
+        assert len(found) == len(names)
+        assert set(ranges.walk(repo, *ids)) == set(found)
+        astray += len(world.git("rev-list", *ids[0], "--not", *ids[1]).split()) > len(names)
+    assert astray >= 4, "git itself lists too much: else nothing was tested"
+
+
+@given(st.data())
+@settings(max_examples=15)
+def test_ranges_of_any_history_with_any_dates(data: st.DataObject) -> None:
+    count = data.draw(st.integers(2, 40))
+    numbers = st.integers(0, count - 1)
+    # few dates and many: ties, jumps of years, and long runs of a wrong clock
+    dates = st.sampled_from([YEARS_AGO, YEARS_AGO + 1, 1_500_000_000, 1_750_000_000, 1_750_000_001, 2_000_000_000])
+    parents = [sorted(data.draw(st.sets(st.integers(max(0, at - 8), at - 1), max_size=3))) if at else [] for at in range(count)]
+    stream = []
+    for at, named in enumerate(parents):
+        who = f"A <a@example.org> {data.draw(dates)} +0000"
+        stream += [f"commit refs/heads/b{at}\nmark :{at + 1}\nauthor {who}\ncommitter {who}\ndata 3\n{at:03}\n"]
+        # without a first parent fast-import would take the branch's tip; each branch is new
+        stream += [f"{'merge' if place else 'from'} :{parent + 1}\n" for place, parent in enumerate(named)]
+    reach: list[set[int]] = []
+    for at, named in enumerate(parents):
+        reach.append({at}.union(*(reach[parent] for parent in named)))
+    with tempfile.TemporaryDirectory() as directory:
+        world = World.create(Path(directory), bare=True)
+        world.git("fast-import", "--quiet", "--export-marks=marks", stdin="".join(stream).encode())
+        marks = dict(line.split() for line in (world.path / "marks").read_text().splitlines())
+        oids = [marks[f":{at + 1}"] for at in range(count)]
+        repo = Repository.discover(world.path)
+        for _ in range(4):
+            include, exclude = (data.draw(st.lists(numbers, min_size=1, max_size=3, unique=True)) for _ in range(2))
+            wanted = set().union(*(reach[at] for at in include)).difference(*(reach[at] for at in exclude))
+            found = ranges.commits(repo, [oids[at] for at in include], [oids[at] for at in exclude])
+            assert {at for at in range(count) if oids[at] in found} == wanted
+            assert len(found) == len(wanted)
+            place = {oid: at for at, oid in enumerate(found)}
+            for at in wanted:
+                assert all(place[oids[parent]] < place[oids[at]] for parent in parents[at] if parent in wanted)
+            assert repo.is_ancestor(oids[exclude[0]], *(oids[at] for at in include)) == any(
+                exclude[0] in reach[at] for at in include
+            )
 
 
 def test_unknown_revisions(world: World) -> None:

@@ -148,6 +148,37 @@ def test_another_history_is_not_anchored(line: tuple[World, list[str]], keys: Ke
     assert len(found.findings) == 1 + len(line[1])
 
 
+def test_a_wrong_clock_does_not_unanchor_history(tmp_path: Path, keys: Keys) -> None:
+    world = World.create(tmp_path / "r")
+    oids = [world.commit("unsigned past", {"a": "0"}), world.commit("introduction", {"a": "1"})]
+    oids += [world.commit(f"c{at}", {"a": f"x{at}"}, key=keys.alice, when=1_000_000_000 + at) for at in range(15)]
+    side = world.commit("side", {"s": "1"}, key=keys.alice, ref="refs/heads/side", parents=[oids[1]])
+    early = world.commit("early", {"e": "1"}, key=keys.alice, ref="refs/heads/early", parents=[oids[0]])
+    policy = policy_of(introduction=oids[1])
+    assert world.git("rev-list", oids[1], f"^{oids[-1]}") != "", "git's walk is not led astray: nothing is tested"
+    found = judge(world.path, keys, policy=policy)
+    assert by_id(found) == dict.fromkeys(oids[2:], "verified")
+    # a range that leaves the skewed line out holds what is new, and not the unsigned past again
+    assert by_id(judge(world.path, keys, "main..side", policy=policy)) == {side: "verified"}
+    assert by_id(judge(world.path, keys, "main..side")) == {side: "verified"}
+    merge = world.commit("merge", {"m": "1"}, key=keys.alice, ref=None, parents=[oids[-1], early])
+    assert by_id(judge(world.path, keys, f"main..{merge}")) == {merge: "verified", early: "verified"}
+    assert rules(judge(world.path, keys, "main..early", policy=policy)) == ["history-not-anchored", "verified"]
+
+
+def test_anchors_over_damaged_history(tmp_path: Path, keys: Keys) -> None:
+    """Where git refuses to tell ancestry over a damaged commit, raw parents do."""
+    world = World.create(tmp_path / "r")
+    root = world.commit("root", {"a": b"1"})
+    tree = world.git("rev-parse", f"{root}^{{tree}}")
+    bad = world.write("commit", f"tree {tree}\nparent {root}\nauthor broken\n\nx".encode())
+    tip = world.commit("tip", {"a": "2"}, key=keys.alice, ref=None, parents=[root])
+    tip = world.write("commit", world.read(tip).replace(b"parent " + root.encode(), b"parent " + bad.encode()))
+    found = judge(world.path, keys, tip, policy=policy_of(introduction=root))
+    assert "history-not-anchored" not in rules(found)
+    assert by_id(found)[bad] == "commit-malformed"
+
+
 def test_exceptions_are_skipped_by_exact_id(line: tuple[World, list[str]], keys: Keys) -> None:
     world, oids = line
     found = judge(world.path, keys, policy=policy_of(exceptions=frozenset(oids[:1])))

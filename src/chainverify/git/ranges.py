@@ -1,5 +1,8 @@
 """Which commits a range holds, by git's own walk, and by ours where git refuses to walk over a damaged commit.
 
+git's walk is guided by the commits' dates: where a clock was wrong it may end before it has seen that what it listed is
+excluded. That is found out by asking for ancestry without dates, and put right.
+
 The caller checks the answer against the raw parents of what was listed (`jobs.history`): a cache that lies about parents
 can leave commits out of git's walk.
 """
@@ -7,7 +10,7 @@ can leave commits out of git's walk.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from chainverify.errors import BudgetExceeded, ObjectMissing, Unavailable, UsageError
@@ -16,6 +19,10 @@ from chainverify.git.repository import Repository
 
 MAX_COMMITS: Final = 20_000_000
 """The most commits of one range."""
+MAX_ASKED: Final = 16
+"""For how many commits ancestry is asked one by one; for more, one walk over all of the excluded history costs less."""
+MAX_TIPS: Final = 1000
+"""The most excluded tips that are given to git as arguments at once; above them all of their history is walked."""
 _match_parents: Final = re.compile(rb"tree [0-9a-f]+\n((?:parent [0-9a-f]+\n)*)").match
 
 
@@ -34,10 +41,27 @@ def commits(repo: Repository, include: Sequence[str], exclude: Sequence[str]) ->
     # on standard input only full ids are written, so no line can be an option
     lines = "".join([f"{oid}\n" for oid in wanted] + [f"^{oid}\n" for oid in unwanted])
     try:
-        found = repo.run("rev-list", "--topo-order", "--reverse", "--stdin", stdin=lines.encode())
+        found = repo.run("rev-list", "--topo-order", "--reverse", "--parents", "--stdin", stdin=lines.encode())
+        listed = {oid: named for oid, *named in map(str.split, found.decode("ascii").splitlines())}
+        if unwanted and _holds_excluded(repo, listed, unwanted):
+            hidden = repo.run("rev-list", "--stdin", stdin="".join(f"{oid}\n" for oid in unwanted).encode())
+            for oid in hidden.decode("ascii").split():
+                listed.pop(oid, None)
     except UsageError:
         return walk(repo, wanted, unwanted)
-    return tuple(found.decode("ascii").split())
+    return tuple(listed)
+
+
+def _holds_excluded(repo: Repository, listed: Mapping[str, Sequence[str]], unwanted: Sequence[str]) -> bool:
+    """Whether git listed a commit that an excluded one descends from; `listed` has the parents of each. May say yes too often.
+
+    It is enough to ask for the lowest ones, whose parents are not listed: below a commit that should not be there lies one of
+    them, and it is an ancestor of what excludes the other.
+    """
+    lowest = [oid for oid, named in listed.items() if listed.keys().isdisjoint(named)]
+    if len(lowest) > MAX_ASKED or len(unwanted) > MAX_TIPS:
+        return True
+    return any(repo.is_ancestor(oid, *unwanted) for oid in lowest)
 
 
 def walk(repo: Repository, include: Sequence[str], exclude: Sequence[str]) -> tuple[str, ...]:

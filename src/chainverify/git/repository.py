@@ -128,20 +128,24 @@ class Repository:
             f"no revision {revision!r} in {self.git_dir}", hint="look at `git log --all`; a shallow clone may need git fetch"
         )
 
-    def is_ancestor(self, ancestor: str, descendant: str) -> bool:
-        """Whether a commit is in the history of another one, or is that one; both are full ids of commits (or of their tags).
+    def is_ancestor(self, ancestor: str, *descendants: str) -> bool:
+        """Whether a commit is in the history of one of the others, or is one; all are full ids of commits (or of their tags).
 
-        Right whatever the commits' dates are, unlike `rev-list A ^B`, whose walk ends by dates. Raises `UsageError` where
-        either is no id of a commit here or where history cannot be read on the way, and `Unavailable` without git.
+        Right whatever the commits' dates are, unlike `rev-list A ^B`, whose walk ends by dates: merge-base goes on until
+        nothing is left that could still tell. Raises `UsageError` where one is no id of a commit here or where history
+        cannot be read on the way, and `Unavailable` without git.
         """
-        for oid in (ancestor, descendant):
+        for oid in (ancestor, *descendants):
             if not self.is_oid(oid):
                 raise UsageError(f"not a full object id: {oid!r}")
-        done = self._run("merge-base", "--is-ancestor", ancestor, descendant)
+        alone = len(descendants) == 1
+        done = self._run("merge-base", *(("--is-ancestor",) if alone else ()), ancestor, *descendants)
+        if (done.returncode == 0) if alone else (done.stdout.decode("ascii", "replace").strip() == ancestor):
+            return True
         # git before 2.45 answers "no" where it could not read a commit, and only says so
-        if done.returncode > 1 or done.returncode < 0 or (done.returncode == 1 and _has_error(done.stderr)):
+        if done.returncode not in {0, 1} or _has_error(done.stderr):
             raise _failed("merge-base", done.stderr, self.git_dir)
-        return done.returncode == 0
+        return False
 
     def is_oid(self, text: str) -> bool:
         """Whether `text` has the form of a full object id of this repository."""

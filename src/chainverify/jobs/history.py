@@ -240,7 +240,7 @@ def _known(repo: Repository, oid: str) -> bool:
 def _not_anchored(repo: Repository, tips: Sequence[str], introduction: str, cut: str | None) -> Iterator[Finding]:
     """Findings for the tips that the introduction is not in the history of."""
     for tip in tips:
-        if not ranges.commits(repo, [introduction], [tip]) or not ranges.commits(repo, [tip], [introduction]):
+        if _reaches(repo, tip, introduction) or _reaches(repo, introduction, tip):
             continue
         if cut is not None:
             yield _incomplete(tip, f"whether it descends from the introduction {introduction} cannot be told: {cut}")
@@ -252,6 +252,15 @@ def _not_anchored(repo: Repository, tips: Sequence[str], introduction: str, cut:
                 f"the introduction {introduction} is not an ancestor of {tip}",
                 "check that this is the right repository and branch; a new history needs a new introduction",
             )
+
+
+def _reaches(repo: Repository, tip: str, ancestor: str) -> bool:
+    """Whether `ancestor` is in the history of `tip`, as far as it can be read."""
+    try:
+        return repo.is_ancestor(ancestor, tip)
+    except UsageError:
+        # damage on the way: by raw parents, walked past what cannot be read
+        return not ranges.walk(repo, [ancestor], [tip])
 
 
 def _anchor_missing(tip: str, introduction: str, cut: str | None) -> Finding:
