@@ -830,7 +830,7 @@ def test_every_type_of_the_table_finds_something_only_it_finds() -> None:
 
 
 def test_a_broken_object_is_told_even_where_it_names_no_image() -> None:
-    found = extract("pod.yaml", b"apiVersion: v1\nkind: Pod\nspec:\n  containers: [\n")
+    found = extract.extract("pod.yaml", b"apiVersion: v1\nkind: Pod\nspec:\n  containers: [\n")
     assert [problem.rule for problem in found.problems] == ["manifest-unreadable"]
-    whole = extract("service.yaml", b"apiVersion: v1\nkind: Service\nspec: {}\n")
+    whole = extract.extract("service.yaml", b"apiVersion: v1\nkind: Service\nspec: {}\n")
     assert (whole.problems, whole.recognised) == ((), True)
