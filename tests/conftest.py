@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from chainverify.cli.policies import CI_VARIABLES
+
 # a busy machine is no failure; CI draws the same examples on every run, developers draw new ones
 # .ci/full draws CHAINVERIFY_EXAMPLES times as many where a test does not say how many
 _TIMES = int(os.environ.get("CHAINVERIFY_EXAMPLES", "1"))
@@ -47,7 +49,7 @@ def _no_user_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: py
     for name in list(os.environ):
         if name.startswith(("GIT_", "CHAINVERIFY_POLICY", "CHAINVERIFY_OUTPUT")) or name in {
             "GNUPGHOME", "DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR",
-            "SSH_AUTH_SOCK", "NO_COLOR", "FORCE_COLOR", "CI", "GITHUB_ACTIONS", "CHAINVERIFY_DEBUG",
+            "SSH_AUTH_SOCK", "NO_COLOR", "FORCE_COLOR", "CI", "CHAINVERIFY_DEBUG", *CI_VARIABLES,
         }:
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))

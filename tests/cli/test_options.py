@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from chainverify.cli import policies
 from tests.cli.conftest import POLICY, Run, Scene, Small, layout
 from tests.world.repository import Repository
 
@@ -69,7 +70,35 @@ def test_a_bare_repository_is_judged_under_a_policy_of_its_history(run: Run, sma
     bare = Repository.clone(small.path, small.path.parent / "bare.git", "--bare")
     assert "name a policy with --policy or --policy-ref" in run(bare.path, "check").err
     done = run(bare.path, "check", "--policy-ref", "main", *JSON)
+    assert (done.status, done.report["policy"]["trust"]) == (0, "self")
+    Repository(bare.path).commit("SHOP-2: go on", {"a": "b"}, key=small.alice)
+    done = run(bare.path, "check", "--policy-ref", "main~1", *JSON)
     assert (done.status, done.report["policy"]["trust"]) == (0, "base")
+
+
+@pytest.mark.parametrize("verb", ["check", "commits", "messages"])
+@pytest.mark.parametrize("reference", ["HEAD", "HEAD~1", "@{0}", "feature", "main"])
+def test_a_commit_does_not_excuse_itself_by_the_policy_it_brings(run: Run, small: Small, verb: str, reference: str) -> None:
+    """The branch brings a policy that asks nothing of its unsigned commits without tickets."""
+    small.repo.git("checkout", "-q", "-b", "feature")
+    excuse = "version = 1\n[commits]\n[messages]\nsubject-max = 999\n"
+    first = small.repo.commit("excuses itself", {".chainverify/policy.toml": excuse})
+    second = small.repo.commit("and this one", {"a": "b"})
+    small.repo.commit("excused", {".chainverify/policy.toml": excuse.replace(
+        "[messages]", f'exceptions = ["{first}", "{second}"]\n[messages]'
+    )})
+    done = run(small.path, verb, "main..HEAD", "--policy-ref", reference, *JSON, CI="true")
+    if reference == "main":
+        assert (done.status, done.report["policy"]["trust"]) == (1, "base")
+    else:
+        assert (done.status, done.out) == (2, "")
+        assert "the policy comes from the tree that is judged" in done.err
+
+
+@pytest.mark.parametrize("name", [*policies.CI_VARIABLES, "CI"])
+def test_ci_systems_are_known_by_what_they_set(run: Run, small: Small, name: str) -> None:
+    for value, status in (("true", 2), ("True", 2), ("1", 2), ("https://ci.example.org/", 2), ("false", 0), ("0", 0), ("", 0)):
+        assert run(small.path, "commits", **{name: value}).status == status, value
 
 
 @pytest.mark.parametrize("verb", ["check", "commits", "messages"])
@@ -80,7 +109,12 @@ def test_in_ci_the_judged_tree_is_not_its_own_judge(run: Run, small: Small, verb
     assert "--policy-ref origin/main; or say that you accept it: --allow-self-policy" in done.err
     assert run(small.path, verb, "--policy", ".chainverify/policy.toml", CI="1").status == 2
     assert run(small.path, verb, "--allow-self-policy", CI="true").status == 0
-    assert run(small.path, verb, "--policy-ref", "HEAD", CI="true").status == 0
+    for spelling in ("HEAD", "main", "@{0}", "HEAD^0", small.repo.tip() or "", "HEAD^{tree}"):
+        done = run(small.path, verb, "--policy-ref", spelling, CI="true")
+        assert (done.status, done.out) == (2, ""), spelling
+        assert "name a revision that RANGE leaves out" in done.err
+    assert run(small.path, verb, "--policy-ref", "HEAD", "--allow-self-policy", CI="true").status == 0
+    assert run(small.path, verb, "--policy-ref", "HEAD").status == 0
     assert run(small.path, verb, CI="false").status == 0
     small.policy(small.text.replace('emails = ["alice', 'observed = true\nemails = ["alice'))
     done = run(small.path, verb, "--allow-self-policy", CI="true")

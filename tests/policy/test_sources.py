@@ -67,6 +67,44 @@ def test_revision(world: Repository) -> None:
     assert keys(tip) == [b"other"]
 
 
+def test_a_revision_that_is_judged_is_self(world: Repository) -> None:
+    """Five commits of `main`, a branch from the third; what is judged, and how far the policy at a revision is trusted."""
+    oids = [world.tip() or "", *(world.commit(f"c{at}", {"a": str(at)}) for at in range(1, 5))]
+    # a clock that stood still years ago must not make the base one of the judged
+    side = world.commit("side", {"s": "1"}, ref="refs/heads/side", parents=[oids[2]], when=1_000_000_000)
+    tag = world.tag("v1", "main")
+    tree = world.git("rev-parse", "main^{tree}")
+    merge = world.commit("merge", {"m": "1"}, ref="refs/heads/merged", parents=[oids[4], side])
+    repo = git(world)
+    table: list[tuple[str, list[str], list[str], str]] = [
+        # a whole history: its tips judge themselves, what lies below is a base, other branches are nobody's business here
+        ("main", [oids[4]], [], "self"), ("main~1", [oids[4]], [], "base"), ("side", [oids[4]], [], "base"),
+        ("v1", [oids[4]], [], "self"), (tag, [oids[4]], [], "self"), (tree, [oids[4]], [], "self"),
+        ("main", [oids[3]], [], "base"), ("main", [], [], "base"), ("side", [oids[4], side], [], "self"),
+        # a range: all that it holds
+        ("main", [oids[4]], [oids[1]], "self"), ("main~1", [oids[4]], [oids[1]], "self"),
+        ("main~2", [oids[4]], [oids[1]], "self"),
+        ("main~3", [oids[4]], [oids[1]], "base"), ("main~4", [oids[4]], [oids[1]], "base"),
+        ("side", [oids[4]], [oids[1]], "base"),
+        ("side", [merge], [oids[4]], "self"), ("main~2", [merge], [oids[4]], "base"), ("main~1", [merge], [side], "self"),
+        ("main~3", [merge], [side], "base"), ("merged", [merge], [merge], "base"), ("main", [side], [oids[4]], "base"),
+        ("main~4^{tree}", [oids[4]], [oids[1]], "self"),
+    ]
+    for revision, include, exclude, trust in table:
+        loaded = policies.from_revision(repo, revision, judged=policies.Judged(include, exclude))
+        assert loaded.trust == trust, (revision, include, exclude)
+        assert policies.from_revision(repo, revision).trust == "base"
+
+
+def test_a_revision_whose_place_cannot_be_told_is_self(world: Repository) -> None:
+    first = world.tip() or ""
+    gone, tip = world.commit("gone", {"a": "1"}), world.commit("tip", {"a": "2"})
+    (world.git_dir / "objects" / gone[:2] / gone[2:]).unlink()
+    other = world.commit("other", {NAME: text("k.pub")}, ref="refs/heads/other", parents=())
+    loaded = policies.from_revision(git(world), first, judged=policies.Judged([tip], [other]))
+    assert loaded.trust == "self"
+
+
 @pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
 def test_revision_of_a_bare_repository(tmp_path: Path, algorithm: str) -> None:
     world = Repository.create(tmp_path / "bare.git", bare=True, algorithm=algorithm)  # type: ignore[arg-type]

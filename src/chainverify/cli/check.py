@@ -34,7 +34,7 @@ def check(ranges: tuple[str, ...], tags: bool, layouts: tuple[Path, ...], option
       chainverify check origin/main..HEAD --policy-ref origin/main
     """
     repo = Repository.discover(options.directory)
-    loaded = policies.load(repo, options)
+    loaded = policies.load(repo, options, ranges)
     source = Source(options.offline, os.environ, layouts, home())
     with Progress("objects", enabled=options.progress) as progress:
         report = job.check(

@@ -36,14 +36,15 @@ def commits(ranges: tuple[str, ...], tags: bool, all_refs: bool, named: tuple[st
       chainverify commits v1.0..v1.1 --policy /etc/chainverify/policy.toml
     """
     repo = Repository.discover(options.directory)
-    loaded = policies.load(repo, options)
+    tips = [*ranges, *(_ref(repo, name) for name in named)]
+    loaded = policies.load(repo, options, tips)
     policy = loaded.policy
     if policy.commits is None and not (tags and policy.tags != "off"):
         raise PolicyError(
             "has no [commits] section, so it asks for no signature",
             source=policy.source, hint="add [commits] and [[signers]]: see chainverify policy schema, or run chainverify init",
         )
-    revisions = [*ranges, *(_ref(repo, name) for name in named), *(_branches(repo) if all_refs else [])]
+    revisions = [*tips, *(_branches(repo) if all_refs else [])]
     material = signing_material(policy, loaded.read)
     findings, counts = [], {}
     if policy.commits is not None:

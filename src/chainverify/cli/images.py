@@ -59,7 +59,7 @@ def images(  # noqa: PLR0917 - a command's options
     if only_list:
         return _list(paths, rev, since, options)
     repo = Repository.discover(options.directory)
-    loaded = policies.load(repo, options)
+    loaded = policies.load(repo, options, _judged(repo, rev, since))
     if loaded.policy.images is None:
         raise PolicyError(
             "has no [images] section, so it asks for no signature of images", source=loaded.policy.source,
@@ -81,6 +81,16 @@ def _commit(repo: Repository, revision: str) -> str:
         return repo.resolve(f"{oid}^{{commit}}")
     except UsageError:
         raise UsageError(f"{revision!r} is not a commit", hint="name a commit, a branch or a tag of one") from None
+
+
+def _judged(repo: Repository, rev: str | None, since: str | None) -> tuple[str, ...]:
+    """What is read, as ranges; a tree that is named without its commit is taken for that of HEAD."""
+    if since is not None:
+        return _commit(repo, rev or "HEAD"), f"^{_commit(repo, since)}"
+    try:
+        return () if rev is None else (_commit(repo, rev),)
+    except UsageError:
+        return ()
 
 
 def _report(result: Deployed, loaded: LoadedPolicy) -> Report:
@@ -117,7 +127,7 @@ def _list(paths: tuple[str, ...], rev: str | None, since: str | None, options: O
     if options.policy is not None or options.policy_ref is not None:
         if repo is None:
             raise UsageError("--policy needs a repository", hint="run inside one, or give one with -C")
-        loaded = policies.load(repo, options)
+        loaded = policies.load(repo, options, _judged(repo, rev, None))
         policy, ref = loaded.policy.images or policy, loaded.ref
     result = deployed.listed(_scan(repo, paths, rev, policy, options), policy)
     report = Report(ref, tuple(result.findings), result.counts, result.images)

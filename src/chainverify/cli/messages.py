@@ -39,7 +39,7 @@ def messages(ranges: tuple[str, ...], file: Path | None, options: Options) -> in
       echo "JIRA-1: add it" | chainverify messages -
     """
     repo = Repository.discover(options.directory)
-    loaded = policies.load(repo, options)
+    loaded = policies.load(repo, options, () if file is not None or ranges == ("-",) else ranges)
     policy = loaded.policy
     if policy.messages is None:
         raise PolicyError(

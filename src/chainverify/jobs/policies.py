@@ -4,6 +4,7 @@
 |---|---|---|
 | a file outside the worktree | external | any, relative to the policy or absolute |
 | a revision (the old tip, the base) | base | of the same tree, below the policy's directory |
+| a revision that is judged itself | self | of the same tree, below the policy's directory |
 | the worktree | self | of the worktree, below the policy's directory |
 
 Inside a repository no name is absolute or holds `..`, and no symbolic link is followed, neither to the policy nor to its
@@ -18,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, NoReturn
 
-from chainverify.errors import PolicyError, PolicyMissing
+from chainverify.errors import PolicyError, PolicyMissing, UsageError
 from chainverify.git.objects import ObjectReader
 from chainverify.git.repository import Repository
 from chainverify.git.trees import read_path
@@ -47,6 +48,13 @@ class LoadedPolicy(NamedTuple):
         return PolicyRef(self.policy.source, self.policy.digest, self.trust)
 
 
+class Judged(NamedTuple):
+    """What is judged: commits reachable from `include` and not from `exclude`, full ids; see `jobs.history.tips`."""
+
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+
+
 def from_file(path: Path, *, worktree: Path | None, server: bool = False) -> LoadedPolicy:
     """The policy in a file; trust `self` where it lies in `worktree`, by its name or by where links lead, else `external`.
 
@@ -69,8 +77,14 @@ def from_worktree(repo: Repository) -> LoadedPolicy:
     return _from_directory(repo.worktree, tuple(POLICY_NAME.split("/")), POLICY_NAME)
 
 
-def from_revision(repo: Repository, revision: str, *, name: str = POLICY_NAME) -> LoadedPolicy:
-    """The policy `name` in the tree of a revision, trust `base`.
+def from_revision(
+    repo: Repository, revision: str, *, name: str = POLICY_NAME, judged: Judged | None = None
+) -> LoadedPolicy:
+    """The policy `name` in the tree of a revision, trust `base`; `self` where the revision is one of those that are judged.
+
+    Of `judged` these are the tips and, where something is excluded, all that is reachable from them and from nothing excluded.
+    Where nothing is (a whole history is looked at), what lies below a tip is a base of it. A tree that is named without its
+    commit is `self` too, for nothing says whose it is. `judged` None: the caller knows that the revision came before.
 
     The revision is resolved once: what its name means later changes nothing. Raises `PolicyMissing`, `PolicyError`,
     `UsageError` for an unknown revision, and `Unavailable` where an object cannot be read.
@@ -97,7 +111,24 @@ def from_revision(repo: Repository, revision: str, *, name: str = POLICY_NAME) -
         _check_size(len(found), KEY_FILE_BYTES_MAX, path)
         return found
 
-    return LoadedPolicy(policy, "base", read)
+    return LoadedPolicy(policy, "base" if judged is None else _trust(repo, oid, judged), read)
+
+
+def _trust(repo: Repository, oid: str, judged: Judged) -> Trust:
+    """How far a policy at `oid` is trusted for what is judged."""
+    try:
+        commit = repo.resolve(f"{oid}^{{commit}}")
+    except UsageError:
+        return "self"
+    try:
+        if judged.exclude and repo.is_ancestor(commit, *judged.exclude):
+            return "base"
+        if commit in judged.include:
+            return "self"
+        return "self" if judged.exclude and judged.include and repo.is_ancestor(commit, *judged.include) else "base"
+    except UsageError:
+        # history cannot be read so far: it may be one of them
+        return "self"
 
 
 def _from_directory(worktree: Path, place: Sequence[str], source: str, *, server: bool = False) -> LoadedPolicy:
