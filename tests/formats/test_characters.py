@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chainverify.formats.characters import latin, strays
+from chainverify.formats.characters import latin, strays, visible
 from chainverify.output.escape import escape
 
 ESCAPE = "\x1b"
@@ -36,6 +37,27 @@ ESCAPE = "\x1b"
         ("\u2800", 0, "U+2800 invisible"),
         ("a\U000e0041", 1, "U+E0041 invisible"),
         ("a\u00adb", 1, "U+00AD invisible"),
+        ("a\ufe0fb", 1, "U+FE0F variation"),
+        ("\ufe0f", 0, "U+FE0F variation"),
+        ("\u2728\ufe0f\ufe0f", 2, "U+FE0F variation"),
+        ("1\ufe0f", 1, "U+FE0F variation"),
+        ("\u2300\ufe0f", 1, "U+FE0F variation"),
+        ("\u2728\ufe0e", 1, "U+FE0E variation"),
+        ("a\ufe00", 1, "U+FE00 variation"),
+        ("\u1820\u180b", 1, "U+180B variation"),
+        ("a\u034f", 1, "U+034F invisible"),
+        ("a\u17b4", 1, "U+17B4 invisible"),
+        ("a\U000e0101", 1, "U+E0101 variation"),
+        ("a\U000e0001", 1, "U+E0001 invisible"),
+        ("a\U000e0fff", 1, "U+E0FFF invisible"),
+        ("a\U0001d173", 1, "U+1D173 invisible"),
+        ("a\U0001d159", 1, "U+1D159 invisible"),
+        ("a\U0001bca0", 1, "U+1BCA0 invisible"),
+        ("a\U00013430", 1, "U+13430 format"),
+        ("a\uffff", 1, "U+FFFF noncharacter"),
+        ("a\ufdd0", 1, "U+FDD0 noncharacter"),
+        ("a\U0010fffe", 1, "U+10FFFE noncharacter"),
+        ("a\ufff0", 1, "U+FFF0 invisible"),
     ],
 )
 def test_what_is_refused(text: str, index: int, name: str) -> None:
@@ -55,6 +77,9 @@ def test_what_is_refused(text: str, index: int, name: str) -> None:
         "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
         "\u0915\u094d\u200d\u0937",
         "e\u0301 \u2014 \u2026 \u201cq\u201d",
+        "\u2b06\ufe0f \u2728 \u2764\ufe0f \u26a0\ufe0f \u00a9\ufe0f \u270c\U0001f3fd \U0001f5d1\ufe0f",
+        "1\ufe0f\u20e3 #\ufe0f\u20e3",
+        "\u2764\ufe0f\u200d\U0001f525 \U0001f937\U0001f3fd\u200d\u2642\ufe0f",
     ],
 )
 def test_what_passes(text: str) -> None:
@@ -69,6 +94,40 @@ def test_every_control_and_format_character_is_refused_or_a_joiner(text: str) ->
             assert index in refused
         if unicodedata.bidirectional(character) in {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}:
             assert index in refused
+
+
+def test_everything_ignorable_is_refused() -> None:
+    """Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties.txt), and all noncharacters."""
+    ignorable = [
+        (0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F), (0x200B, 0x200F),
+        (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0),
+        (0xFFF0, 0xFFF8), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF), (0xFDD0, 0xFDEF),
+        *((plane << 16 | 0xFFFE, plane << 16 | 0xFFFF) for plane in range(17)),
+    ]  # fmt: skip
+    for low, high in ignorable:
+        for code in range(low, high + 1):
+            assert [index for index, _ in strays(f"a{chr(code)}b")] == [1], hex(code)
+            assert not visible(f" {chr(code)} "), hex(code)
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("x", True), (".", True), ("\u2728", True), ("\u2b06\ufe0f", True), ("\u65e5", True), ("\u2014", True), ("e\u0301", True),
+        ("", False), (" \t\u00a0\u3000", False), ("\u0301", False), ("\ufe0f", False), ("\u0301\ufe0f\u20e3", False),
+        ("\u3164\u115f", False), ("\u2800", False), ("\u200b\u202e", False), ("\x1b\x7f", False), ("\ue000", False),
+    ],
+)  # fmt: skip
+def test_what_can_be_seen(text: str, seen: bool) -> None:
+    assert visible(text) is seen
+
+
+def test_a_large_text_takes_linear_time() -> None:
+    start = time.process_time()
+    assert len(strays("\u202e" * 1_000_000)) == 1_000_000
+    assert strays("\u0627\u200c\u0627" * 300_000) == ()
+    strays("".join(map(chr, range(0xA0, 0xD800))) + "".join(map(chr, range(0x10000, 0x110000))))
+    assert time.process_time() - start < 6
 
 
 @pytest.mark.parametrize(
@@ -101,6 +160,7 @@ def test_lookalikes_keep_the_length(text: str) -> None:
         ("\u3164\u2800\u00ad", "\\u3164\\u2800\\xad"),
         ("\ud800", "\\ud800"),
         ("\U000e0041", "\\U000e0041"),
+        ("a\u034f\ufe0e\U000e0101", "a\\u034f\\ufe0e\\U000e0101"),
         ("\u00a0\u3000\u65e5", "\u00a0\u3000\u65e5"),
         ("\x85\u2028", "\\x85\\u2028"),
     ],
@@ -112,7 +172,7 @@ def test_escape(text: str, shown: str) -> None:
 @given(st.text())
 def test_escaped_text_has_nothing_to_refuse(text: str) -> None:
     shown = escape(text)
-    assert strays(shown) == ()
+    assert {name for _, name in strays(shown)} <= {"U+FE0F variation selector"}
     assert "\n" not in shown
     assert "\r" not in shown
     assert escape(shown) == shown

@@ -5,8 +5,18 @@ It imports nothing, because the commit-msg hook uses it.
 
 from __future__ import annotations
 
-_FILLERS = "\u115f\u1160\u3164\uffa0\u2800"
-"""Letters and symbols by their category that are drawn as nothing (Hangul fillers, the empty Braille cell)."""
+_FILLERS = frozenset(
+    chr(code)
+    for low, high in (
+        (0x034F, 0x034F), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180D), (0x180F, 0x180F), (0x2800, 0x2800),
+        (0x3164, 0x3164), (0xFE00, 0xFE0E), (0xFFA0, 0xFFA0), (0x16FE4, 0x16FE4), (0x1D159, 0x1D159), (0xE0100, 0xE01EF),
+    )
+    for code in range(low, high + 1)
+)  # fmt: skip
+"""Letters, marks and symbols by their category that are drawn as nothing: fillers, the empty Braille cell, variation selectors.
+
+U+FE0F stays: it follows every other emoji, and asks for its coloured form.
+"""
 
 
 def escape(text: str) -> str:
@@ -16,7 +26,7 @@ def escape(text: str) -> str:
     paragraph separators, lone surrogates, unassigned and private code points) and the fillers. Tab and the spaces stay,
     and so does a backslash: the result is for eyes, it cannot be read back.
     """
-    if text.isprintable() and (text.isascii() or not any(c in text for c in _FILLERS)):
+    if text.isprintable() and (text.isascii() or _FILLERS.isdisjoint(text)):
         return text
     return "".join(c if _plain(c) else _name(c) for c in text)
 
