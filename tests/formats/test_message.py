@@ -136,9 +136,31 @@ def test_decoding_never_raises(data: bytes, encoding: str | None) -> None:
 def test_lines_and_columns() -> None:
     text = "one\ntwo\r\n\nbody\n  end"
     assert message.subject_lines(text) == ((1, "one"), (2, "two"))
-    assert message.body_lines(text) == ((3, ""), (4, "body"), (5, "  end"))
+    assert message.body(text) == (3, "\nbody\n  end")
     assert message.line_at(text, text.index("wo")) == ((2, "two\r"), 2)
-    assert message.body_lines("\n\n") == ()
+    assert message.body("\n\n") == (0, "")
+    assert message.body("") == (0, "")
+    assert message.body("a\nb") == (0, "")
+    assert message.body("a\nb\n") == (3, "")
+    assert message.body("\n\na\n \r\nb\n") == (4, " \r\nb\n")
+    for lines in (1, 15, 16, 17, 40):
+        assert message.body("a\n" * lines) == (lines + 1, "")
+        assert message.body("a\n" * lines + " \t\r\nb") == (lines + 1, " \t\r\nb")
+        assert message.body("a\n" * lines + "b") == (0, "")
+        assert message.body("a\n" * lines + "b\n ") == (lines + 2, " ")
+
+
+@given(WILD)
+def test_subject_and_body_are_the_message(text: str) -> None:
+    first = message.subject_lines(text)
+    number, rest = message.body(text)
+    after = first[-1][0] if first else 0
+    assert (number, rest) == ((after + 1, "\n".join(text.split("\n")[after:])) if 0 < after < text.count("\n") + 1 else (0, ""))
+
+
+def test_a_subject_without_end_is_not_read_to_the_end() -> None:
+    lines = message.subject_lines("JIRA-1: x\n" * 3_000_000)
+    assert message.SUBJECT_MAX < len(" ".join(text for _, text in lines)) < message.SUBJECT_MAX + 20
 
 
 def test_a_large_message_takes_linear_time() -> None:
@@ -146,5 +168,26 @@ def test_a_large_message_takes_linear_time() -> None:
     text = "\n" * 200_000 + "a\n" * 200_000
     message.subject(text)
     message.cleanup(text, "strip")
-    message.body_lines(text)
+    message.body(text)
+    message.subject("\n \t" * 4_000_000 + "a\n" * 4_000_000)
+    message.body("\n \t" * 4_000_000 + "a\n" * 4_000_000)
+    message.body(("a\n" + " " * 1000 + "b\n") * 10_000)
     assert time.process_time() - start < 3
+
+
+@pytest.mark.parametrize(
+    ("data", "encoding", "text", "problem"),
+    [
+        (b"caf\xc3\xa9", None, "caf", ""),
+        (b"cafe\xff", None, "cafe", ""),
+        (b"cafe", None, "cafe", ""),
+        (b"abc\x82\xa0", "SHIFT_JIS", "abc", ""),
+        (b"caf\xe9s", "ISO-8859-1", "caf\u00e9", ""),
+    ],
+)
+def test_decoding_a_part(data: bytes, encoding: str | None, text: str, problem: str) -> None:
+    assert message.decode(data, encoding, 4) == (text, problem)
+
+
+def test_what_is_wrong_in_a_part_is_said() -> None:
+    assert message.decode(b"\xff" + b"x" * 40, None, 20)[1] == "byte 0 is not valid utf-8"

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from chainverify.git.repository import Repository as Opened
+from chainverify.hook.cleanup import readings
+from chainverify.hook.refusal import amends
 from chainverify.jobs import install
 from chainverify.jobs.messages import check_messages, judge_file
 from chainverify.model.report import FAIL, PASS
@@ -201,6 +203,57 @@ def test_the_comment_character_that_git_chose(hooked: Hooked, tmp_path: Path, te
     assert good is not hooked.stored().startswith("#7")
 
 
+def cut_line(comment: str) -> str:
+    return comment + SCISSORS[1:]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"JIRA-1: good\n{cut_line('#')}\n{cut_line(';')}\n",
+        f"JIRA-1: good\n{cut_line('#')}\n# a line\n# another\nfix",
+        "JIRA-1: good\n; a line\n# one line\n# two lines\n",
+        "# JIRA-1: good\n; evil\n@ x\n@ y\n",
+        "# evil\nJIRA-1: good\n; x\n; y\n",
+        "JIRA-1: good\r#\r;\n",
+    ],
+)
+def test_without_its_help_every_comment_character_is_git_s_choice(hooked: Hooked, tmp_path: Path, text: str) -> None:
+    """An editor that drops git's lines: what it leaves is judged under each character that git may have chosen."""
+    hooked.policy(POLICY + "subject-max = 30\n")
+    written = tmp_path / "written"
+    written.write_text(text, newline="")
+    editor = tmp_path / "editor"
+    editor.write_text(f'#!/bin/sh\ncat "{written}" > "$1"\n')
+    editor.chmod(0o755)
+    for start in ("", "# x\n", "# x\n; y\n", text):
+        for mode in ("strip", "scissors"):
+            template = tmp_path / "template"
+            template.write_text(start + "z\n", newline="")
+            hooked.git(
+                "-c", "core.commentChar=auto", "-c", f"commit.cleanup={mode}", "commit", "-q", "--allow-empty", "-e", "-F",
+                str(template), env={"GIT_EDITOR": str(editor)},
+            )  # fmt: skip
+            if hooked.repo.run("rev-parse", "-q", "--verify", "HEAD", check=False).returncode == 0:
+                found, _ = check_messages(Opened.discover(hooked.repo.path), ["HEAD"], RULES._replace(subject_max=30))
+                assert [each.status for each in found] == [PASS], hooked.stored()
+
+
+def test_readings_where_the_comment_character_is_not_known() -> None:
+    auto = [("core.commentchar", "auto")]
+    both = f"JIRA-1: good\n{cut_line('#')}\n{cut_line(';')}\n"
+    assert both in readings(both, [*auto, ("commit.cleanup", "scissors")], editor=True, arguments=["commit"])
+    text = "JIRA-1: x\n; note\n# other\n"
+    assert set(readings(text, auto, editor=True, arguments=["commit"])) == {
+        text, "JIRA-1: x\n# other\n", "JIRA-1: x\n; note\n"
+    }  # fmt: skip
+    helped = text + "\n@ Please enter the message. Lines starting\n@ with '@' will be ignored.\n"
+    assert readings(helped, auto, editor=True, arguments=["commit"]) == [text]
+    assert readings("JIRA-1: x\r;\n# y\n", auto, editor=False, arguments=["commit", "--cleanup=strip"]) == ["JIRA-1: x\r;\n# y\n"]
+    sure = readings(text, auto, editor=False, arguments=["commit", "-F", "x"], unsure=True)
+    assert text in sure
+
+
 @pytest.mark.parametrize(
     ("text", "options", "good"),
     [
@@ -251,11 +304,102 @@ def test_real_merges_pass_and_their_words_do_not(hooked: Hooked) -> None:
     assert hooked.stored().startswith("Merge branch 'side'")
     done = hooked.git("commit", "-q", "--amend", "-m", "Merge of side, said better")
     assert done.returncode == 0, done.stderr
-    assert "a merge (it is amended)" in done.stderr
+    assert "the message was not judged: a merge (a commit with 2 parents)" in done.stderr
     assert verdicts(hooked, "HEAD") == [("verified", "skip")]
     assert hooked.commit("Merge branch 'side'").returncode == 1
     hooked.policy(POLICY + 'merges = "judge"\n')
     assert hooked.git("commit", "-q", "--amend", "-m", "Merge branch 'side'").returncode == 1
+
+
+def merged(hooked: Hooked) -> None:
+    """HEAD becomes a merge of `side` into `main`."""
+    hooked.commit("JIRA-1: base")
+    hooked.git("checkout", "-q", "-b", "side")
+    hooked.commit("JIRA-2: side")
+    hooked.git("checkout", "-q", "main")
+    hooked.commit("JIRA-3: main")
+    assert hooked.git("merge", "-q", "--no-ff", "--no-edit", "side").returncode == 0
+
+
+NO_AMEND: list[tuple[str, ...]] = [
+    ("-m", "--amend"), ("-m", "bad", "--", "--amend"), ("-m", "bad", "--trailer", "--amend"),
+    ("--amend", "--no-amend", "-m", "bad"),
+    ("-qm", "--amend"), ("--message", "--amend"), ("--mess", "--amend"), ("-m", "bad", "--author", "--amend <a@example.org>"),
+    ("--no-amend", "-m", "bad"), ("-m", "--amend", "-m", "commit"), ("-m", "bad", "--cleanup", "strip", "--trailer", "--ame"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", NO_AMEND)
+def test_words_that_only_look_like_amending(hooked: Hooked, options: tuple[str, ...]) -> None:
+    merged(hooked)
+    (hooked.repo.path / "--amend").write_text("a path")
+    hooked.git("add", "--", "--amend")
+    before = hooked.repo.git("rev-parse", "HEAD")
+    done = hooked.git("commit", "-q", "--allow-empty", *options)
+    assert done.returncode == 1, done.stderr
+    assert "message-ticket" in done.stderr
+    assert hooked.repo.git("rev-parse", "HEAD") == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["commit", "--amend"], True), (["commit", "--am"], True), (["-c", "a.b=c", "commit", "-q", "--amend", "-m", "x"], True),
+        (["commit", "-m", "x", "--amend"], True), (["commit", "-mx", "--amend"], True), (["commit", "-v", "--amend"], True),
+        (["commit", "-m", "commit", "--amend"], True), (["commit", "--cleanup=strip", "--amend"], True),
+        (["commit", "--a"], False), (["-C", "--amend", "commit", "-m", "x"], False), (["merge", "--amend"], False), ([], False),
+        (["--namespace", "commit", "--namespace", "--amend", "commit"], False), (["commit", "-t", "--amend"], False),
+        (["commit", "--amend", "--no-am"], False), (["commit", "--fixup", "--amend"], False),
+        (["commit", "-aF", "--amend"], False),
+    ],
+)  # fmt: skip
+def test_amends(arguments: list[str], expected: bool) -> None:
+    assert amends(arguments) is expected
+
+
+def test_merges_that_are_none(hooked: Hooked) -> None:
+    """git drops a parent that another one contains, so that `MERGE_HEAD` alone makes no merge."""
+    hooked.commit("JIRA-1: base")
+    base = hooked.repo.git("rev-parse", "HEAD")
+    hooked.commit("JIRA-2: main")
+    ahead = hooked.repo.commit("JIRA-3: ahead", parents=[hooked.repo.git("rev-parse", "HEAD")], ref=None)
+    for heads in (base, ahead, f"{base}\n{base}", "junk", "-x"):
+        (hooked.repo.git_dir / "MERGE_HEAD").write_text(heads + "\n")
+        (hooked.repo.git_dir / "MERGE_MSG").write_text("Merge\n")
+        done = hooked.commit("Merge of nothing")
+        assert done.returncode != 0, heads
+        assert hooked.repo.git("rev-parse", "HEAD~1") == base
+        (hooked.repo.git_dir / "MERGE_HEAD").unlink(missing_ok=True)
+
+
+def test_a_merge_that_could_be_a_fast_forward(hooked: Hooked) -> None:
+    hooked.commit("JIRA-1: base")
+    hooked.git("checkout", "-q", "-b", "side")
+    hooked.commit("JIRA-2: side")
+    hooked.git("checkout", "-q", "main")
+    done = hooked.git("merge", "-q", "--no-ff", "--no-edit", "side")
+    assert done.returncode == 0, done.stderr
+    assert verdicts(hooked, "HEAD") == [("verified", "skip")]
+    done = hooked.git("commit", "-q", "--amend", "-m", "Merge, said better")
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_a_merge_or_a_revert_hides_is_refused(hooked: Hooked) -> None:
+    merged(hooked)
+    done = hooked.git("commit", "-q", "--amend", "-m", "Merge of \u202eside")
+    assert done.returncode == 1
+    assert "message-characters" in done.stderr
+    assert "message-ticket" not in done.stderr
+    hooked.commit("old words", "--no-verify")
+    old = hooked.repo.git("rev-parse", "HEAD")
+    done = hooked.commit(f'Revert "old words"\n\nThis reverts commit {old}.\n\nhidden\U000e0101')
+    assert done.returncode == 1
+    assert "message-ticket" not in done.stderr
+    hooked.git("checkout", "-q", "-b", "other", "HEAD~1")
+    hooked.commit("JIRA-5: other")
+    done = hooked.git("merge", "-q", "--no-ff", "-m", "Merge\x1b[2K", "main")
+    assert done.returncode != 0
+    assert "message-characters" in done.stderr
 
 
 def test_refused_merge_can_be_finished(hooked: Hooked) -> None:

@@ -35,6 +35,7 @@ def broken(text: str, policy: MessagesPolicy = TICKETS, facts: MessageFacts | No
 GOOD = [
     "JIRA-1: x", "FEATURE-123456: add the parser\n\nbody", "\n\nJIRA-1: x\n", "JIRA-1: x\r\n\r\nbody\r\n",
     "JIRA-1: caf\u00e9 \u65e5\u672c",
+    "JIRA-1: \u2728", "JIRA-1: \u2b06\ufe0f", "JIRA-1: \u2b06\ufe0f x", "JIRA-1: 1\ufe0f\u20e3 x",
     "JIRA-1: x\n# not a comment once it is stored", "JIRA-01: x", "JIRA-1:  two blanks", "JIRA-1: x\nfolded",
 ]  # fmt: skip
 
@@ -76,6 +77,14 @@ EVASIONS = {
     "zero width before": "\ufeffJIRA-1: x",
 }
 
+UNSEEN = {
+    "combining mark": "JIRA-1: \u0301",
+    "variation selector": "JIRA-1: \ufe0f",
+    "no-break space": "JIRA-1: \u00a0",
+    "empty braille cell": "JIRA-1: \u2800",
+}
+"""What a pattern such as `.+` is content with is no text after the ticket."""
+
 
 @pytest.mark.parametrize("text", GOOD)
 @pytest.mark.parametrize("policy", [TICKETS, PATTERN, TICKETS._replace(pattern=PATTERN.pattern)])
@@ -89,6 +98,12 @@ def test_evasions(text: str) -> None:
     assert P in broken(text, PATTERN)
 
 
+@pytest.mark.parametrize("text", UNSEEN.values(), ids=UNSEEN)
+def test_text_after_the_ticket_can_be_seen(text: str) -> None:
+    assert T in broken(text)
+    assert T not in broken(text + "x")
+
+
 CHARACTERS = {
     "terminal sequence": f"JIRA-1: x{ESC}[2K\ry",
     "bidi": "JIRA-1: x\u202ey",
@@ -99,6 +114,11 @@ CHARACTERS = {
     "c1": "JIRA-1: x\x9b1m",
     "in the body": f"JIRA-1: x\n\nbody{ESC}[1m",
     "nul": "JIRA-1: x\0y",
+    "hidden bytes": "JIRA-1: x\U000e0101\U000e0102",
+    "variation selector after a letter": "JIRA-1: x\ufe0f",
+    "two after an emoji": "JIRA-1: \u2b06\ufe0f\ufe0f",
+    "vowel that shows nothing": "JIRA-1: x\u17b4",
+    "beam of music": "JIRA-1: x\U0001d173",
 }
 
 
@@ -128,7 +148,7 @@ def test_lookalikes_are_told_as_such() -> None:
         ("JIRA-1: x\n\nhttps://example.org/a/long/address", [B]),
         ("JIRA-1: x\n\nSigned-off-by: Alice Example <alice@example.org>", [B]),
         ("JIRA-1: \u00e9" + "\u00e9" * 21, []),
-        ("", [S]), (" \n\n", [S]), ("\n\t\n", [S]),
+        ("", [S, T]), (" \n\n", [S, T]), ("\n\t\n", [S, T]), ("\u00a0\n", [S, T]), ("\u0301\u0301", [S, T]),
         ("fixup! JIRA-1: x", [S]), ("squash! JIRA-1: x", [S]), ("amend! JIRA-1: x", [S]), ("fixup! fixup! JIRA-1: x", [S]),
         ("fixup! x", [S, T]), ("fixup!JIRA-1: x", [T]), ("Fixup! JIRA-1: x", [T]), ("fixup JIRA-1: x", [T]),
     ],
@@ -153,6 +173,10 @@ def test_merges_are_told_by_their_parents() -> None:
     assert broken(text, facts=MessageFacts(1)) == [T]
     assert broken(text, facts=MessageFacts(0)) == [T]
     assert broken(text, TICKETS._replace(merges="judge"), MessageFacts(2)) == [T]
+    # what hides is told, whoever says the words
+    assert broken(text + "\u202e", facts=MessageFacts(2)) == [C]
+    assert broken(text, facts=MessageFacts(2, encoding="byte 3 is not valid utf-8")) == ["message-encoding"]
+    assert broken(text + "\x1b", facts=MessageFacts(revert=True)) == [C]
     (found,) = judge(text, MessageFacts(2), TICKETS, ABOUT)
     assert (found.rule, found.status, found.message) == (VERIFIED, SKIP, "not judged: a merge (a commit with 2 parents)")
 
@@ -256,8 +280,57 @@ def test_places_are_in_the_text(text: str, policy: MessagesPolicy) -> None:
 
 def test_a_long_subject_fails_instead_of_costing_time() -> None:
     start = time.process_time()
-    assert broken("a" * 5_000_000, PATTERN) == [S]
+    assert broken("a" * 1_000_000, PATTERN) == [S, P]
     assert broken("JIRA-1: " + "a" * messages.SUBJECT_JUDGED_MAX, TICKETS) == [S]
     assert time.process_time() - start < 3
-    assert broken("fixup! " * 100_000, TICKETS) == [S, T]
+    assert broken("fixup! " * 100_000, TICKETS) == [S, T, S]
     assert time.process_time() - start < 6
+
+
+@pytest.mark.parametrize(
+    "text", ["", " \n\n", "no ticket " + "x" * 5000, "no ticket\n" + "x\n" * 5000, "x" * 4097, "fixup! " * 700]
+)
+def test_no_rule_relies_on_another_one(text: str) -> None:
+    """Each rule may be switched off alone: a subject that is empty or too long breaks those about its form as well."""
+    both = TICKETS._replace(pattern=PATTERN.pattern, allow_fixup=True)
+    assert {T, P} < set(broken(text, both))
+    assert broken(text, MessagesPolicy(allow_fixup=True)) == [S]
+
+
+def test_what_is_not_judged_of_a_long_subject_is_no_pass() -> None:
+    good = "JIRA-1: " + "x" * messages.SUBJECT_JUDGED_MAX
+    assert broken(good, PATTERN) == [S, P]
+    assert broken(good + "\n\n" + "y" * 21, STRICT) == [S, B]
+    assert broken(good.replace("xx", "x\n") + "\n\n" + "y" * 21, STRICT) == [S, B]
+    assert broken("JIRA-1: " + "x" * (messages.SUBJECT_JUDGED_MAX - 8), PATTERN) == []
+
+
+LARGE = messages.MESSAGE_JUDGED_MAX
+
+
+@pytest.mark.parametrize(
+    ("text", "rules"),
+    [
+        ("JIRA-1: x\n\n" + "x\n" * ((LARGE - 11) // 2), []),
+        ("JIRA-1: x\n\n" + "x\n" * LARGE, [C, B]),
+        ("x\n\n" + "x\n" * LARGE, [C, B, T]),
+        ("JIRA-1: x\n\n" + "x\n" * LARGE + "\u202e", [C, B]),
+        ("JIRA-1: x\n" * LARGE, [C, B, S]),
+        ("x\n" * LARGE, [C, B, T, S]),
+        ("\n" * LARGE + "JIRA-1: x", [C, B, S, T]),
+    ],
+    ids=range(7),
+)
+def test_a_large_message_is_judged_in_part_and_fails(text: str, rules: list[str]) -> None:
+    assert broken(text) == rules
+
+
+def test_bytes_that_were_not_read_are_no_pass() -> None:
+    assert broken("JIRA-1: x", facts=MessageFacts(unread=1)) == ["message-encoding", C, B]
+    assert broken("Merge", facts=MessageFacts(2, unread=1)) == ["message-encoding", C]
+
+
+def test_a_revert_in_a_large_message_is_no_claim() -> None:
+    text = f'Revert "S"\n\nThis reverts commit {OID}.\n'
+    assert claimed_revert(text + "x\n" * LARGE) is None
+    assert claimed_revert('Revert "' + "x\n" * 5000 + f'"\n\nThis reverts commit {OID}.\n') is None

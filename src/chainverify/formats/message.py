@@ -17,41 +17,63 @@ if TYPE_CHECKING:
     """A line of a message: its number from 1 and its text without the line end."""
 
 SCISSORS: Final = " ------------------------ >8 ------------------------"
+SUBJECT_MAX: Final = 4096
+"""Characters of a subject after which no further line of it is read: the first paragraph may be the whole of a large message."""
 _BLANK: Final = " \t\n\r"
+_LONGEST: Final = 8
+"""Bytes of the longest character, with an escape sequence before it, in any encoding that is known here."""
+
 
 def subject(message: str) -> str:
     """The subject as `git log --format=%s` prints it: the first paragraph, its lines joined by one space.
 
-    White space before the text of a line is kept, as git keeps it.
+    White space before the text of a line is kept, as git keeps it. A result longer than `SUBJECT_MAX` may lack lines.
     """
     return " ".join(text for _, text in subject_lines(message))
 
 
 def subject_lines(message: str) -> tuple[Line, ...]:
-    """The lines of the first paragraph, white space at their ends removed; empty for a blank message."""
+    """The lines of the first paragraph, white space at their ends removed; empty for a blank message.
+
+    None are read after the one with which the subject becomes longer than `SUBJECT_MAX`.
+    """
     found: list[Line] = []
-    start, number = 0, 1
-    while start <= len(message):
+    start = _subject_start(message)
+    number = message.count("\n", 0, start) + 1
+    length = -1  # one space less than there are lines
+    while start <= len(message) and length <= SUBJECT_MAX:
         end = message.find("\n", start)
         end = len(message) if end < 0 else end
         text = message[start:end].rstrip(_BLANK)
-        if text:
-            found.append((number, text))
-        elif found:
+        if not text:
             break
+        found.append((number, text))
+        length += 1 + len(text)
         start, number = end + 1, number + 1
     return tuple(found)
 
 
-def body_lines(message: str) -> tuple[Line, ...]:
-    """The lines after the first paragraph, without CR LF or LF, blank ones too."""
-    first = subject_lines(message)
-    if not first:
-        return ()
-    after = first[-1][0]
-    return tuple(
-        (number, text.removesuffix("\r")) for number, text in enumerate(message.split("\n"), 1) if number > after
-    )
+def body(message: str) -> Line:
+    """All after the first paragraph, from the blank line that ends it, and the number of that line; (0, "") for no body."""
+    at = message.find("\n", _subject_start(message))
+    for _ in range(16):
+        if at < 0:
+            return 0, ""
+        end = message.find("\n", at + 1)
+        if not message[at + 1 : len(message) if end < 0 else end].strip(_BLANK):
+            break
+        at = end
+    else:
+        import re  # a first paragraph of many lines: a loop over them would take its time
+
+        blank = re.compile(r"\n[ \t\r]*(?:\n|\Z)").search(message, at) if at >= 0 else None
+        at = blank.start() if blank else -1
+    return (message.count("\n", 0, at + 1) + 1, message[at + 1 :]) if at >= 0 else (0, "")
+
+
+def _subject_start(message: str) -> int:
+    """Where the first line that is not blank begins."""
+    return message.rfind("\n", 0, len(message) - len(message.lstrip(_BLANK))) + 1
 
 
 def line_at(message: str, index: int) -> tuple[Line, int]:
@@ -97,18 +119,24 @@ def cut_scissors(message: str, comment: str = "#") -> str:
     return message if at < 0 else message[: at + 1]
 
 
-def decode(message: bytes, encoding: str | None) -> tuple[str, str]:
+def decode(message: bytes, encoding: str | None, most: int = 0) -> tuple[str, str]:
     """Text of a stored message and what was wrong with its encoding (empty where nothing was).
 
-    UTF-8 unless the commit's `encoding` header names another; undecodable bytes are shown as U+FFFD and reported.
+    UTF-8 unless the commit's `encoding` header names another; undecodable bytes are shown as U+FFFD and reported. Of a message
+    of more than `most` bytes (0: no limit) only so many are decoded, less the character that the limit would divide.
     """
     name = encoding or "utf-8"
     codec = _codec(name)
+    divided = 0 < most < len(message)
+    if divided:
+        message = message[:most]
     if codec is None:
         return message.decode("utf-8", "replace"), f"unknown encoding {name[:40]!r}"
     try:
         return message.decode(codec), ""
     except UnicodeDecodeError as error:
+        if divided and error.start >= most - _LONGEST:
+            return message[: error.start].decode(codec, "replace"), ""
         return message.decode("utf-8", "replace"), f"byte {error.start} is not valid {name[:40]}"
 
 

@@ -22,11 +22,14 @@ CONFIG: Final = r"^(commit\.(cleanup|verbose)|core\.comment(char|string)|i18n\.c
 """For `git config --get-regexp`: all that matters here."""
 AUTO_COMMENTS: Final = "#;@!$%^&|:"
 """What git chooses from under `core.commentChar = auto`."""
+_HELP_MIN: Final = 12
+"""Characters that each of git's two lines below the scissors has in the tersest of its languages."""
 _ANCESTORS: Final = 4
 """Processes between this one and git: a shell, or another hook manager."""
 _WITH_VALUE: Final = (
     "--message", "--file", "--author", "--date", "--template", "--reuse-message", "--reedit-message", "--fixup", "--squash",
     "--trailer", "--pathspec-from-file", "--cleanup", "--into-name", "--strategy", "--strategy-option",
+    "--unified", "--inter-hunk-context",
 )  # fmt: skip
 _MODES: Final = ("strip", "whitespace", "verbatim", "scissors", "default")
 
@@ -78,12 +81,12 @@ def _modes(configured: str | None, *, editor: bool, arguments: Sequence[str] | N
             given = value or next(iter(arguments[position + 1 : position + 2]), "")
             if given in _MODES:
                 found.append(_mode(given, editor=editor))
-                if not _is_value(arguments, position) and arguments.count(argument) == 1:
+                if not is_value(arguments, position) and arguments.count(argument) == 1:
                     found.remove(default)
     return found
 
 
-def _is_value(arguments: Sequence[str], position: int) -> bool:
+def is_value(arguments: Sequence[str], position: int) -> bool:
     """Whether the argument is, or may be, the value of the option before it (`-m --cleanup=strip`), or stands after `--`."""
     before = arguments[position - 1] if position else ""
     if "--" in arguments[:position]:
@@ -91,7 +94,7 @@ def _is_value(arguments: Sequence[str], position: int) -> bool:
     if before.startswith("--"):
         return "=" not in before and any(name.startswith(before) for name in _WITH_VALUE)
     # of letters in one word the first that takes a value takes the rest, or the next word where it is the last
-    letter = next((at for at, c in enumerate(before) if c in "mFCct"), -1) if before.startswith("-") else -1
+    letter = next((at for at, c in enumerate(before) if c in "mFCctU"), -1) if before.startswith("-") else -1
     return letter == len(before) - 1 > 0
 
 
@@ -113,26 +116,37 @@ def _comments(raw: str, config: Sequence[tuple[str, str]], *, editor: bool) -> l
             plain = value if name == "core.commentchar" else plain
     candidates = [last]
     if last == "auto":
-        starts = {line[:1] for line in raw.split("\n")}
-        candidates = [*(c for c in AUTO_COMMENTS if c in starts)] or ["#"]
+        # to git's choice a CR ends a line too
+        starts = {line[:1] for line in raw.replace("\r", "\n").split("\n")}
+        # git chose before it appended anything: the first that begins no line, "#" where "#" is nowhere
+        chosen = "#" if "#" not in raw else next((c for c in AUTO_COMMENTS if c not in starts), "#")
         if not editor:
-            # git chose before it appended anything: the first that begins no line, "#" where "#" is nowhere
-            return ["#"] if "#" not in raw else [next((c for c in AUTO_COMMENTS if c not in starts), "#")]
+            return [chosen]
+        # what the text was when git chose is not known any more
+        candidates = [chosen, *(c for c in AUTO_COMMENTS if c in starts and c != chosen)]
     elif last != plain:
         candidates.append(plain)  # git before 2.45 does not know core.commentString
     if len(candidates) > 1 and editor:
-        certain = [c for c in candidates if _wrote_help(raw, c)]
-        return certain or candidates
+        return [c for c in candidates if _wrote_help(raw, c)] or candidates
     return candidates
 
 
 def _wrote_help(raw: str, comment: str) -> bool:
-    """Whether git's own help text or scissors, which stand last, begin with `comment`."""
-    at = raw.find("\n" + comment + SCISSORS + "\n")
-    if at >= 0 or raw.startswith(comment + SCISSORS + "\n"):
+    """Whether git's own help is there: lines, in any language, that begin with `comment` and tell of it, or that follow scissors.
+
+    Scissors alone, or some lines that begin alike, prove nothing: they may be the text's own.
+    """
+    lines = raw.split("\n")
+    quoted = f"'{comment}'"
+    if any(line.startswith(comment + " ") and quoted in line for line in lines):
         return True
-    lines = raw.rstrip("\n").split("\n")[-2:]
-    return len(lines) == 2 and all(line.startswith(comment) for line in lines)
+    mark = comment + SCISSORS
+    for at, line in enumerate(lines):
+        if line == mark:
+            after = lines[at + 1 : at + 3]
+            if len({*after}) == 2 and all(each.startswith(comment + " ") and len(each) >= _HELP_MIN for each in after):
+                return True
+    return False
 
 
 def _cuts(raw: str, comment: str, verbose: str, *, editor: bool, arguments: Sequence[str] | None) -> list[bool]:

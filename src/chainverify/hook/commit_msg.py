@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-    from chainverify.rules.messages import Problem
+    from chainverify.rules.messages import MessageFacts, Problem
 
 POLICY: Final = ".chainverify/policy.toml"
 POLICY_BYTES_MAX: Final = 1 << 20
@@ -186,53 +186,54 @@ def _judge(raw: bytes, config: list[tuple[str, str]], entry: cache.Entry, place:
     if policy is None:
         return GOOD
     text, encoding = message.decode(raw, dict(config).get("i18n.commitencoding"))
-    facts = rules.MessageFacts(_parents(place.git_dir), encoding=encoding, path=place.file)
-    reason = rules.skipped(facts, policy)
-    if reason:
-        return _stop(GOOD, f"the message was not judged: {reason}")
+    facts = rules.MessageFacts(encoding=encoding, path=place.file)
     without_editor = os.environ.get("GIT_EDITOR") == ":"
     command = cleanup.git_command()
     arguments, environment = command if command else (None, {})
-    found: list[Problem] = []
-    stored = ""
-    for stored in cleanup.readings(
+    readings = cleanup.readings(
         text, config, editor=not without_editor, arguments=arguments,
         unsure=without_editor and environment.get("GIT_EDITOR") == ":",
-    ):  # fmt: skip
-        found = [each for each in rules.problems(stored, facts, policy) if entry.rules.get(each.rule) != "off"]
-        if any(entry.rules.get(each.rule) != "advise" for each in found):
-            break
-    if not found:
-        return GOOD
-    return _refuse(found, entry, text=text, stored=stored, arguments=arguments or [], place=place)
-
-
-def _parents(git_dir: str) -> int:
-    """How many parents the commit will have, as far as the git directory shows: `MERGE_HEAD` holds all but the first."""
-    try:
-        return 1 + _read(f"{git_dir}/MERGE_HEAD", 1 << 20).count(b"\n") if git_dir else 1
-    except OSError:
-        return 1
+    )  # fmt: skip
+    for stored in readings:
+        if any(entry.rules.get(each.rule) != "off" for each in rules.problems(stored, facts, policy)):
+            return _refuse(readings, facts, entry, text=text, arguments=arguments or [], place=place)
+    return GOOD
 
 
 def _refuse(
-    found: list[Problem], entry: cache.Entry, *, text: str, stored: str, arguments: list[str], place: _Place
+    readings: list[str], facts: MessageFacts, entry: cache.Entry, *, text: str, arguments: list[str], place: _Place
 ) -> int:
-    """Say what is wrong, unless the commit turns out to be exempt; this path may be slow."""
+    """Say what is wrong with the first of `readings` that breaks a rule and is not exempt; this path may be slow."""
     from chainverify.hook import refusal
+    from chainverify.rules import messages as rules
 
-    advice = [each for each in found if entry.rules.get(each.rule) == "advise"]
-    if len(advice) == len(found):
-        sys.stderr.write(refusal.render(found, advice, text, place.file))
-        return GOOD
     policy = entry.messages
-    reason = "" if policy is None else refusal.exempt(stored, policy, arguments, run)
-    if reason:
-        return _stop(GOOD, f"the message was not judged: {reason}")
-    sys.stderr.write(refusal.render(found, advice, text, place.file))
-    if stored.strip():
-        sys.stderr.write(refusal.recovery(text, arguments, place.file))
-    return REFUSED
+    if policy is None:
+        return GOOD
+    found: list[Problem] = []
+    reason = refused = ""
+    parents = refusal.parents(place.git_dir, arguments, run) if policy.merges == "skip" else 1
+    for stored in readings:
+        facts.parents, facts.revert = parents, False
+        wrong = [each for each in rules.problems(stored, facts, policy) if entry.rules.get(each.rule) != "off"]
+        if wrong and not rules.skipped(facts, policy):
+            facts.revert = refusal.reverts(stored, policy, run)
+            if facts.revert:
+                wrong = [each for each in rules.problems(stored, facts, policy) if entry.rules.get(each.rule) != "off"]
+        reason = reason or rules.skipped(facts, policy)
+        enforced = any(entry.rules.get(each.rule) != "advise" for each in wrong)
+        if enforced or not found:
+            found, refused = wrong, stored if enforced else ""
+        if enforced:
+            break
+    advice = [each for each in found if entry.rules.get(each.rule) == "advise"]
+    if found:
+        sys.stderr.write(refusal.render(found, advice, text, place.file))
+    if len(found) > len(advice):
+        if refused.strip():
+            sys.stderr.write(refusal.recovery(text, arguments, place.file))
+        return REFUSED
+    return _stop(GOOD, f"the message was not judged: {reason}") if reason else GOOD
 
 
 def run(*arguments: str) -> tuple[int, bytes]:

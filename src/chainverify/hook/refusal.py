@@ -10,35 +10,70 @@ from typing import TYPE_CHECKING
 from chainverify.errors import ChainverifyError
 from chainverify.formats import message as text_of
 from chainverify.formats.message import SCISSORS
+from chainverify.hook.cleanup import is_value
 from chainverify.output.escape import escape
-from chainverify.rules.messages import claimed_revert
+from chainverify.rules.messages import MESSAGE_JUDGED_MAX, claimed_revert
 
 if TYPE_CHECKING:
     from chainverify.rules.messages import Problem, Rules
 
 EXCERPT_WIDTH = 100
+MERGE_HEADS_MAX = 64
+"""Parents of one merge that are compared."""
 _BLANK = " \t\r\n"
 
 Run = Callable[..., tuple[int, bytes]]
 """Runs git: arguments to exit status and output."""
 
 
-def exempt(stored: str, policy: Rules, arguments: Sequence[str], run: Run) -> str:
-    """Why a message that breaks the rules need not keep them, empty where it must.
+def parents(git_dir: str, arguments: Sequence[str], run: Run) -> int:
+    """How many parents the commit will have, as far as that makes it a merge: 1 where it is none, or where that is in doubt.
 
-    Exempt are a merge that is amended (git's command line says so, HEAD has two parents) and a revert that is proved.
+    A merge is what `MERGE_HEAD` says, unless git will drop the parents that others contain (`builtin/commit.c`,
+    `reduce_heads`), and one that is amended.
     """
-    if policy.merges == "skip" and amends(arguments) and run("rev-parse", "-q", "--verify", "HEAD^2")[0] == 0:
-        return "a merge (it is amended)"
-    claim = claimed_revert(stored)
-    if policy.reverts == "skip" and claim is not None and _reverts(*claim, run):
-        return "a proved revert of an earlier commit"
-    return ""
+    heads = [line for line in _lines(f"{git_dir}/MERGE_HEAD") if line][:MERGE_HEADS_MAX] if git_dir else []
+    if not heads:
+        merge = amends(arguments) and run("rev-parse", "-q", "--verify", "HEAD^2")[0] == 0
+        merge = merge and run("merge-base", "--is-ancestor", "HEAD^2", "HEAD^1")[0] == 1
+        return 2 if merge else 1
+    if any(len(head) not in (40, 64) or head.strip("0123456789abcdef") for head in heads):
+        return 1
+    status, left = run("merge-base", "--independent", "HEAD", *heads)
+    found = left.decode("ascii", "replace").split()
+    if status or not found:
+        return 1
+    # `git merge --no-ff` keeps a first parent that the second contains
+    kept = len(found) > 1 or (found[0] in heads and "no-ff" in _lines(f"{git_dir}/MERGE_MODE"))
+    return 1 + len(heads) if kept else 1
+
+
+def _lines(path: str) -> list[str]:
+    """The lines of a small file of git's own, none where it is absent."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            return file.read(1 << 16).decode("ascii", "replace").split("\n")
+    except OSError:
+        return []
 
 
 def amends(arguments: Sequence[str]) -> bool:
-    """Whether git's command line amends."""
-    return any(len(each) >= 4 and "--amend".startswith(each) for each in arguments)
+    """Whether git's command line amends for certain: `--amend` stands after `commit`, is no value, and is not taken back."""
+    start = max((at for at, word in enumerate(arguments) if word == "commit"), default=len(arguments))
+    found = False
+    for at in range(start + 1, len(arguments)):
+        word = arguments[at]
+        if len(word) >= 6 and "--no-amend".startswith(word):
+            return False
+        # any unambiguous abbreviation will do for git
+        found = found or (len(word) >= 4 and "--amend".startswith(word) and not is_value(arguments, at))
+    return found
+
+
+def reverts(stored: str, policy: Rules, run: Run) -> bool:
+    """Whether the message is a proved revert, where the policy lets those pass."""
+    claim = claimed_revert(stored) if policy.reverts == "skip" else None
+    return claim is not None and _reverts(*claim, run)
 
 
 def _reverts(oid: str, subject: str, run: Run) -> bool:
@@ -49,7 +84,7 @@ def _reverts(oid: str, subject: str, run: Run) -> bool:
     header, _, body = raw.partition(b"\n\n")
     encoding = next((line[9:].decode("ascii", "replace") for line in header.split(b"\n") if line.startswith(b"encoding ")), None)
     try:
-        text, problem = text_of.decode(body, encoding)
+        text, problem = text_of.decode(body, encoding, MESSAGE_JUDGED_MAX)
     except ChainverifyError:
         return False
     return not problem and text_of.subject(text) == subject

@@ -12,6 +12,7 @@ from chainverify.rules import messages as rules
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from typing import Final
 
     from chainverify.git.objects import RawObject
     from chainverify.git.repository import Repository
@@ -20,34 +21,48 @@ if TYPE_CHECKING:
     from chainverify.rules.messages import Rules
 
 
+LOOKUPS_MAX: Final = 200
+"""Walks of the history in one check, each as long as the history is old: so many claimed reverts are looked up, after which they
+are judged as ordinary messages, and so many parents of merges compared, after which their number alone makes a merge (a history
+may hold thousands, whose messages git wrote)."""
+
+
 def judge_file(data: bytes, policy: Rules, *, path: str = "COMMIT_EDITMSG", encoding: str | None = None) -> list[Finding]:
     """The findings about the message in `data`; `path` is the subject's id and where the findings point to."""
     from chainverify.model.report import Subject
 
-    text, problem = text_of.decode(data, encoding)
-    facts = rules.MessageFacts(encoding=problem, path=path)
+    text, problem = text_of.decode(data, encoding, rules.MESSAGE_JUDGED_MAX)
+    facts = rules.MessageFacts(encoding=problem, path=path, unread=max(0, len(data) - rules.MESSAGE_JUDGED_MAX))
     return rules.judge(text, facts, policy, Subject("message", path))
 
 
 def judge_commits(
-    commits: Iterable[Commit], policy: Rules, proved: Callable[[Commit, str, str], bool] | None = None
+    commits: Iterable[Commit],
+    policy: Rules,
+    proved: Callable[[Commit, str, str], bool] | None = None,
+    merged: Callable[[Commit], bool] | None = None,
 ) -> Iterator[Finding]:
     """The findings about the messages of `commits`, one after the other.
 
     `proved(commit, oid, subject)` says whether `oid` is an ancestor of the commit and has that subject; without it no revert is
-    exempt. It is asked only about messages that break a rule and claim to be a revert.
+    exempt. It is asked only about messages that break a rule and claim to be a revert. `merged(commit)` says whether a commit
+    with several parents joins histories; without it the number decides. It is asked only where a message breaks a rule.
     """
     from chainverify.model.report import FAIL, Subject
 
     for commit in commits:
-        text, problem = text_of.decode(commit.message, commit.encoding)
-        facts = rules.MessageFacts(len(commit.parents), encoding=problem, path=f"commit:{commit.oid}")
+        text, problem = text_of.decode(commit.message, commit.encoding, rules.MESSAGE_JUDGED_MAX)
+        unread = max(0, len(commit.message) - rules.MESSAGE_JUDGED_MAX)
+        facts = rules.MessageFacts(encoding=problem, path=f"commit:{commit.oid}", unread=unread)
         subject = Subject("message", commit.oid, text_of.subject(text)[:200])
         found = rules.judge(text, facts, policy, subject)
-        if proved is not None and policy.reverts == "skip" and any(each.status == FAIL for each in found):
-            claim = rules.claimed_revert(text)
-            if claim is not None and proved(commit, *claim):
-                facts.revert = True
+        if any(each.status == FAIL for each in found):
+            if len(commit.parents) >= 2 and policy.merges == "skip" and (merged is None or merged(commit)):
+                facts.parents = len(commit.parents)
+            elif proved is not None and policy.reverts == "skip" and not unread:
+                claim = rules.claimed_revert(text)
+                facts.revert = claim is not None and proved(commit, *claim)
+            if rules.skipped(facts, policy):
                 found = rules.judge(text, facts, policy, subject)
         yield from found
 
@@ -58,18 +73,34 @@ def check_messages(
     """The findings about the messages of the commits `oids`, in their order, and `{"messages": how many were looked at}`.
 
     A commit that cannot be read is one finding with status unknown, one that is not strictly a commit a failure; reading goes on.
+    `progress` is told before each message, and at the end, how many of how many are done; what it raises (`BudgetExceeded` at a
+    deadline) ends the check.
     """
-    from chainverify.errors import ChainverifyError
+    from chainverify.errors import ChainverifyError, UsageError
     from chainverify.formats.objects import parse_commit
     from chainverify.git.objects import ObjectReader
     from chainverify.model.report import FAIL, UNKNOWN, Finding, Subject
 
     found: list[Finding] = []
-    count = 0
+    count = looked = tested = 0
     with ObjectReader(repo) as reader, ObjectReader(repo) as others:
 
         def proved(commit: Commit, oid: str, subject: str) -> bool:
-            return reverts(repo, others.read, commit.oid, oid, subject)
+            nonlocal looked
+            looked += 1
+            return looked <= LOOKUPS_MAX and reverts(repo, others.read, commit.oid, oid, subject)
+
+        def merged(commit: Commit) -> bool:
+            nonlocal tested
+            for parent in dict.fromkeys(commit.parents[1:]):
+                tested += 1
+                if tested > LOOKUPS_MAX:
+                    return True
+                try:
+                    repo.run("merge-base", "--is-ancestor", parent, commit.parents[0])
+                except UsageError:
+                    return True  # git says no by failing; where it fails for another reason, the number of parents decides
+            return False
 
         names = tuple(oids)
         for name, answer in zip(names, reader.stream(names), strict=True):
@@ -84,7 +115,9 @@ def check_messages(
                 status: Status = FAIL if error.status == FAIL else UNKNOWN
                 found.append(Finding(error.rule, status, Subject("message", name), error.message, error.hint))
                 continue
-            found.extend(judge_commits((commit,), policy, proved))
+            found.extend(judge_commits((commit,), policy, proved, merged))
+        if progress is not None:
+            progress(count, len(names))
     return found, {"messages": count}
 
 
@@ -101,8 +134,8 @@ def reverts(repo: Repository, read: Callable[[str], RawObject], commit: str, oid
         if raw.kind != "commit" or raw.oid != oid or oid == commit:
             return False
         earlier = parse_commit(oid, raw.data, repo.algorithm)
-        text, problem = text_of.decode(earlier.message, earlier.encoding)
-        # nothing is reachable from oid that is not reachable from the commit: it is an ancestor
-        return not problem and text_of.subject(text) == subject and not repo.run("rev-list", "--max-count=1", oid, f"^{commit}")
+        text, problem = text_of.decode(earlier.message, earlier.encoding, rules.MESSAGE_JUDGED_MAX)
+        # git prints nothing, and fails where it is no ancestor
+        return not problem and text_of.subject(text) == subject and not repo.run("merge-base", "--is-ancestor", oid, commit)
     except ChainverifyError:
         return False

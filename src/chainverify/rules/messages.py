@@ -41,8 +41,11 @@ if TYPE_CHECKING:
         def allow_fixup(self) -> bool: ...
 
 
-SUBJECT_JUDGED_MAX: Final = 4096
-"""Characters of a subject that are matched at all; a longer one fails instead of costing time."""
+SUBJECT_JUDGED_MAX: Final = text_of.SUBJECT_MAX
+"""Characters of a subject that are matched at all; a longer one fails, under each rule that asks for a match, without one."""
+
+MESSAGE_JUDGED_MAX: Final = 1 << 20
+"""Characters of a message that are judged, and bytes of a stored one that are decoded for it; a longer one fails."""
 
 FIXUPS: Final = ("fixup! ", "squash! ", "amend! ")
 """What `git rebase --autosquash` looks for, exactly so."""
@@ -57,18 +60,20 @@ class MessageFacts:
     """What is known of a message besides its text.
 
     `parents` is their number (2 and more: a merge), `revert` is True only where the revert was proved, `encoding` says what was
-    wrong with the bytes (empty: nothing), `path` is where findings point to.
+    wrong with the bytes (empty: nothing), `path` is where findings point to. `unread` counts the bytes that follow the text and
+    were not decoded.
     """
 
-    __slots__ = ("encoding", "parents", "path", "revert")
+    __slots__ = ("encoding", "parents", "path", "revert", "unread")
 
     def __init__(
-        self, parents: int = 1, *, revert: bool = False, encoding: str = "", path: str = "COMMIT_EDITMSG"
+        self, parents: int = 1, *, revert: bool = False, encoding: str = "", path: str = "COMMIT_EDITMSG", unread: int = 0
     ) -> None:
         self.parents = parents
         self.revert = revert
         self.encoding = encoding
         self.path = path
+        self.unread = unread
 
 
 class Problem:
@@ -91,24 +96,27 @@ class Problem:
 def judge(message: str, facts: MessageFacts, policy: Rules, subject: Subject) -> list[Finding]:
     """The findings about one message; never empty.
 
-    A merge or a proved revert that the policy skips has one finding, VERIFIED with status skip. A message under which all rules
-    hold has one, VERIFIED with status pass. Otherwise each rule that is broken has one finding that points at the first place.
+    A merge or a proved revert that the policy skips has one finding, VERIFIED with status skip, unless its characters or its
+    encoding are wrong. A message under which all rules hold has one, VERIFIED with status pass. Otherwise each rule that is
+    broken has one finding that points at the first place.
     """
     from chainverify.model.report import FAIL, PASS, SKIP, VERIFIED, Excerpt, Finding, Location
 
-    reason = skipped(facts, policy)
-    if reason:
-        return [Finding(VERIFIED, SKIP, subject, f"not judged: {reason}")]
     found = []
     for each in problems(message, facts, policy):
         excerpt = None if each.text is None else Excerpt(each.text, each.column, each.width)
         where = Location(facts.path, each.line, each.column, excerpt)
         found.append(Finding(each.rule, FAIL, subject, each.message, each.hint, where))
-    return found or [Finding(VERIFIED, PASS, subject, "the message follows the rules")]
+    if found:
+        return found
+    reason = skipped(facts, policy)
+    if reason:
+        return [Finding(VERIFIED, SKIP, subject, f"not judged: {reason}")]
+    return [Finding(VERIFIED, PASS, subject, "the message follows the rules")]
 
 
 def skipped(facts: MessageFacts, policy: Rules) -> str:
-    """Why a message is not judged at all, empty where it is."""
+    """Why the words of a message are not judged, empty where they are; what its characters hide is judged always."""
     if facts.parents >= 2 and policy.merges == "skip":
         return f"a merge (a commit with {facts.parents} parents)"
     if facts.revert and policy.reverts == "skip":
@@ -117,27 +125,44 @@ def skipped(facts: MessageFacts, policy: Rules) -> str:
 
 
 def problems(message: str, facts: MessageFacts, policy: Rules) -> list[Problem]:
-    """Every rule that does not hold for a message, empty where all do; at most one problem for each kind of wrong."""
-    found = [*_encoding(facts), *_characters(message)]
+    """Every rule that does not hold for a message, empty where all do; at most one problem for each kind of wrong.
+
+    A rule may be switched off, so that none may rely on another one's refusal: each is asked about every message, and what
+    is too much to be judged breaks each rule that could not be asked about it.
+    """
+    over = max(0, len(message) - MESSAGE_JUDGED_MAX) + facts.unread
+    message = message[:MESSAGE_JUDGED_MAX]
+    found = [*_encoding(facts), *_characters(message, over)]
+    if skipped(facts, policy):
+        return found
     lines = text_of.subject_lines(message)
     whole = " ".join(text for _, text in lines)
-    if not whole.strip():
+    if over:
+        message_ = f"expected a message of at most {MESSAGE_JUDGED_MAX} characters, got {over} more; they were not judged"
+        found.append(Problem("message-body", message_, "put long text into a file or into the ticket"))
+    first = lines[0] if lines else (1, "")
+    if not characters.visible(whole):
         hint = f"write one, for example {_example(policy)}"
-        return [*found, Problem("message-subject", "expected a subject, got an empty message", hint, line=1, column=1)]
-    first = lines[0]
-    judged, used = without_fixups(whole)
+        got = "nothing that can be seen" if lines else "an empty message"
+        found.append(_at(first, "message-subject", f"expected a subject, got {got}", hint, column=1, width=1))
+    long = len(whole) > SUBJECT_JUDGED_MAX
+    judged, used = without_fixups(whole[:SUBJECT_JUDGED_MAX])
     if used and not policy.allow_fixup:
         message_ = f"expected a finished commit, got {_quoted(used.rstrip())}"
         hint = "squash it into the commit that it corrects: git rebase -i --autosquash"
         found.append(_at(first, "message-subject", message_, hint, column=1, width=len(used.rstrip())))
     offset = len(used)
-    if len(judged) > SUBJECT_JUDGED_MAX:
-        message_ = f"expected a subject of at most {SUBJECT_JUDGED_MAX} characters, got {len(judged)}; it was not matched"
-        hint = "put a blank line after the first line, so that the rest is the body"
-        return [*found, _at(first, "message-subject", message_, hint, column=1, width=1)]
     found += _ticket(judged, offset, policy, first)
-    found += _pattern(judged, offset, policy, first)
-    found += _subject_length(judged, offset, len(lines), policy, first)
+    if long:
+        hint = "put a blank line after the first line, so that the rest is the body"
+        message_ = f"expected a subject of at most {SUBJECT_JUDGED_MAX} characters, got more"
+        found.append(_at(first, "message-subject", message_, hint, column=1, width=1))
+        if policy.pattern is not None:
+            message_ = f"expected a subject that matches {_quoted(policy.pattern)}, got one that is too long to be matched"
+            found.append(_at(first, "message-pattern", message_, hint, column=1, width=1))
+    else:
+        found += _pattern(judged, offset, policy, first)
+        found += _subject_length(judged, offset, len(lines), policy, first)
     found += _body_length(message, policy)
     return found
 
@@ -153,11 +178,11 @@ def without_fixups(subject: str) -> tuple[str, str]:
 def ticket_of(subject: str, policy: Rules) -> str | None:
     """The ticket (`JIRA-12`) with which a subject starts as the policy asks, None where it does not.
 
-    After the ticket stand the separator and some text; a ticket's number is one or more ASCII digits.
+    After the ticket stand the separator and some text that can be seen; a ticket's number is one or more ASCII digits.
     """
     for key in policy.tickets:
         end = _ticket_end(subject, key)
-        if end and subject.startswith(policy.separator, end) and subject[end + len(policy.separator) :].strip():
+        if end and subject.startswith(policy.separator, end) and characters.visible(subject[end + len(policy.separator) :]):
             return subject[:end]
     return None
 
@@ -178,18 +203,25 @@ def _at(line: tuple[int, str], rule: str, message: str, hint: str, *, column: in
     number, text = line
     column = min(column, len(text) + 1)
     width = max(1, min(width, len(text) + 1 - column))
+    text = text[: column + SUBJECT_JUDGED_MAX]  # of a line that may be the whole of a large message
     return Problem(rule, message, hint, line=number, column=column, text=text, width=width)
 
 
 def _encoding(facts: MessageFacts) -> list[Problem]:
-    if not facts.encoding:
+    wrong = facts.encoding or (f"the last {facts.unread} bytes were not looked at" if facts.unread else "")
+    if not wrong:
         return []
     hint = "write the message in UTF-8, or set i18n.commitEncoding to what it is written in"
-    return [Problem("message-encoding", f"expected text in its declared encoding (or UTF-8), but {facts.encoding}", hint)]
+    if not facts.encoding:
+        hint = f"write at most {MESSAGE_JUDGED_MAX} bytes"
+    return [Problem("message-encoding", f"expected text in its declared encoding (or UTF-8), but {wrong}", hint)]
 
 
-def _characters(message: str) -> list[Problem]:
+def _characters(message: str, over: int) -> list[Problem]:
     strays = characters.strays(message)
+    if not strays and over:
+        message_ = f"expected text that shows what it says, but the last {over} characters of this one were not looked at"
+        return [Problem("message-characters", message_, f"write at most {MESSAGE_JUDGED_MAX} characters")]
     if not strays:
         return []
     index, name = strays[0]
@@ -272,7 +304,9 @@ def _body_length(message: str, policy: Rules) -> list[Problem]:
     limit = policy.body_line_max
     if limit is None:
         return []
-    long = [line for line in text_of.body_lines(message) if len(line[1]) > limit]
+    start, body = text_of.body(message)
+    lines = ((number, text.removesuffix("\r")) for number, text in enumerate(body.split("\n"), start) if len(text) > limit)
+    long = [line for line in lines if len(line[1]) > limit]
     if not long:
         return []
     width = len(long[0][1])
@@ -360,6 +394,8 @@ def claimed_revert(message: str) -> tuple[str, str] | None:
     `This reverts commit ID, reversing`. This is a claim: whoever exempts the message must prove it in the history.
     """
     subject = text_of.subject(message)
+    if len(message) > MESSAGE_JUDGED_MAX or len(subject) > SUBJECT_JUDGED_MAX:
+        return None  # what was not read may say otherwise
     if subject.startswith('Revert "') and subject.endswith('"') and len(subject) > 9:
         meant = subject[8:-1]
     elif subject.startswith('Reapply "') and subject.endswith('"') and len(subject) > 10:
@@ -367,7 +403,8 @@ def claimed_revert(message: str) -> tuple[str, str] | None:
     else:
         return None
     start = "This reverts commit "
-    named = [text[len(start) :] for _, text in text_of.body_lines(message) if text.startswith(start)]
+    lines = text_of.body(message)[1].split("\n")
+    named = [text[len(start) :].removesuffix("\r") for text in lines if text.startswith(start)]
     if len(named) != 1:
         return None
     oid = named[0].removesuffix(", reversing").removesuffix(".")
