@@ -312,19 +312,32 @@ def test_nothing_to_check_is_3(run: Run, small: Small) -> None:
     for verb in ("commits", "messages", "check"):
         done = run(small.path, verb, "HEAD..HEAD", *JSON)
         assert (done.status, done.report["verdict"], done.report["findings"]) == (3, "unknown", []), verb
-        assert "nothing checked" in run(small.path, verb, "HEAD..HEAD").out
+        assert "nothing to check: the range holds no commits; name another RANGE" in run(small.path, verb, "HEAD..HEAD").out
         assert run(small.path, verb, "HEAD..HEAD", "-q").out != ""
     small.policy(f"version = 1\n{UNSIGNED_IMAGE}")
-    assert run(small.path, "images").status == 3
-    assert run(small.path, "check").status == 3
+    for verb in ("images", "check"):
+        done = run(small.path, verb)
+        assert done.status == 3
+        assert "no image references were found; chainverify images --list" in done.out
     small.policy("version = 1\n")
-    assert run(small.path, "check").status == 3
+    done = run(small.path, "check")
+    assert done.status == 3
+    assert "nothing to check: the policy asks for nothing: give it [commits], [messages] or [images]" in done.out
 
 
 def test_a_branch_without_commits_is_3(run: Run, small: Small) -> None:
     small.repo.git("symbolic-ref", "HEAD", "refs/heads/unborn")
     for words in (("commits",), ("messages",), ("check",)):
-        assert run(small.path, *words).status == 3, words
+        done = run(small.path, *words)
+        assert (done.status, "there are no commits yet" in done.out) == (3, True), words
+
+
+def test_a_past_that_is_excused_leaves_nothing_to_check(run: Run, small: Small) -> None:
+    head = small.repo.tip() or ""
+    small.policy(small.text.replace("[commits]\n", f'[commits]\nintroduction = "{head}"\n'))
+    done = run(small.path, "commits")
+    assert done.status == 3
+    assert f"no commits after the introduction {head[:12]}; the next commit is the first to be judged" in done.out
 
 
 def test_nothing_but_skipped_subjects_is_3(run: Run, small: Small) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from chainverify.cli import policies
+from chainverify.cli import policies, reasons
 from chainverify.cli.options import Options, home, shared
 from chainverify.cli.progress import Progress
 from chainverify.cli.reporting import finish
@@ -28,6 +28,9 @@ def check(ranges: tuple[str, ...], tags: bool, layouts: tuple[Path, ...], option
     Without RANGE: the whole history after the introduction commits, and all images of HEAD. With A..B: the commits of the
     range, and the images that B deploys and A did not. A RANGE is what `git log` takes.
 
+    Who may sign what lands on which branch (`[[refs]]`) and who may change the policy (`[policy] signers`) are questions about
+    updates of refs: the server's pre-receive hook answers them. Here every commit may be by any signer of the policy.
+
     \b
     Examples:
       chainverify check
@@ -40,4 +43,4 @@ def check(ranges: tuple[str, ...], tags: bool, layouts: tuple[Path, ...], option
         report = job.check(
             repo, ranges, loaded, source, options.now, tags=tags, jobs=options.jobs, progress=progress
         )
-    return finish(report, options)
+    return finish(report._replace(reason=reasons.nothing(loaded.policy, ranges)), options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from chainverify.cli import policies
+from chainverify.cli import policies, reasons
 from chainverify.cli.options import Options, shared
 from chainverify.cli.progress import Progress
 from chainverify.cli.reporting import finish
@@ -60,7 +60,8 @@ def commits(ranges: tuple[str, ...], tags: bool, all_refs: bool, named: tuple[st
             verdicts = history.check_tags(repo, repo.refs("refs/tags"), policy, material, options.now, progress=progress)
         findings += verdicts.findings
         counts.update(verdicts.counts)
-    return finish(Report(loaded.ref, enforcement.apply(findings, policy), counts), options)
+    reason = "there are no tags" if policy.commits is None else reasons.nothing(policy, revisions, ("commits",))
+    return finish(Report(loaded.ref, enforcement.apply(findings, policy), counts, reason=reason), options)
 
 
 def _ref(repo: Repository, name: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from chainverify.cli import policies
+from chainverify.cli import policies, reasons
 from chainverify.cli.options import Options, home, shared
 from chainverify.cli.progress import Progress
 from chainverify.cli.reporting import finish, write
@@ -94,7 +94,8 @@ def _judged(repo: Repository, rev: str | None, since: str | None) -> tuple[str, 
 
 
 def _report(result: Deployed, loaded: LoadedPolicy) -> Report:
-    return Report(loaded.ref, enforcement.apply(result.findings, loaded.policy), result.counts, result.images)
+    reason = reasons.nothing(loaded.policy, sections=("images",))
+    return Report(loaded.ref, enforcement.apply(result.findings, loaded.policy), result.counts, result.images, reason)
 
 
 def _scan(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from chainverify.cli import policies
+from chainverify.cli import policies, reasons
 from chainverify.cli.options import Options, shared
 from chainverify.cli.progress import Progress
 from chainverify.cli.reporting import finish
@@ -57,7 +57,8 @@ def messages(ranges: tuple[str, ...], file: Path | None, options: Options) -> in
         with Progress("messages", enabled=options.progress) as progress:
             findings, counts = job.check_messages(repo, selection.oids, policy.messages, progress=progress)
         findings = [*selection.findings, *findings]
-    return finish(Report(loaded.ref, enforcement.apply(findings, policy), counts), options)
+    reason = reasons.nothing(policy, ranges, ("messages",))
+    return finish(Report(loaded.ref, enforcement.apply(findings, policy), counts, reason=reason), options)
 
 
 def _read(name: str) -> bytes:

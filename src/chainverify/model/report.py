@@ -80,13 +80,15 @@ class PolicyRef(NamedTuple):
 class Report(NamedTuple):
     """All findings of one run; the verdict and counts are derived, so they cannot disagree with the findings.
 
-    `subjects` counts what was looked at by kind; `images` are the image uses found, as contract records.
+    `subjects` counts what was looked at by kind; `images` are the image uses found, as contract records. `reason` says, for
+    people, why there was nothing to judge and what to do next.
     """
 
     policy: PolicyRef | None
     findings: tuple[Finding, ...]
     subjects: dict[str, int]
     images: tuple[dict[str, object], ...] | None = None
+    reason: str = ""
 
 
 def distinct(findings: Iterable[Finding]) -> list[Finding]:

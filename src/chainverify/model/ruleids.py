@@ -34,7 +34,7 @@ IMAGES: Final = (
 RULE_IDS: Final = (*COMMITS, *TAGS, *MESSAGES, *REFS, *MANIFESTS, *IMAGES)
 """Every id that a policy may set; `verified` is not among them, for it is no rule that could be broken."""
 
-ALWAYS: Final = frozenset(("deadline", "object-missing", "history-incomplete", "policy-missing"))
+ALWAYS: Final = frozenset(("deadline", "object-missing", "history-incomplete", "policy-missing", "image-unavailable"))
 """Ids that no policy can relax: they say that something was not looked at, and that is never a pass."""
 
 NOT_YET: Final = frozenset((

@@ -80,7 +80,9 @@ def totals(report: Report, style: Style) -> str:
     warnings = sum(1 for each in report.findings if each.level == "warning" and each.status in (FAIL, UNKNOWN))
     if warnings:
         ended.append(f"{warnings} {'warning' if warnings == 1 else 'warnings'}")
-    what = f"{looked or 'nothing'} checked: {', '.join(ended) or 'nothing judged'}"
+    what = f"{looked} checked: {', '.join(ended) or 'nothing judged'}" if looked or ended else "nothing to check"
+    if report.reason and not report.findings:
+        what += f": {escape(report.reason)}"
     under = ""
     if report.policy:
         under = f" [policy {escape(report.policy.source)} {report.policy.digest[:19]}, trust {report.policy.trust}]"
