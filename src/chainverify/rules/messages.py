@@ -130,15 +130,15 @@ def problems(message: str, facts: MessageFacts, policy: Rules) -> list[Problem]:
     A rule may be switched off, so that none may rely on another one's refusal: each is asked about every message, and what
     is too much to be judged breaks each rule that could not be asked about it.
     """
-    over = max(0, len(message) - MESSAGE_JUDGED_MAX) + facts.unread
+    over = len(message) > MESSAGE_JUDGED_MAX or facts.unread > 0
     message = message[:MESSAGE_JUDGED_MAX]
-    found = [*_encoding(facts), *_characters(message, over)]
+    found = [*_encoding(facts), *_characters(message, over=over)]
     if skipped(facts, policy):
         return found
     lines = text_of.subject_lines(message)
     whole = " ".join(text for _, text in lines)
     if over:
-        message_ = f"expected a message of at most {MESSAGE_JUDGED_MAX} characters, got {over} more; they were not judged"
+        message_ = f"expected a message of at most {MESSAGE_JUDGED_MAX} characters, got a longer one; only its start was judged"
         found.append(Problem("message-body", message_, "put long text into a file or into the ticket"))
     first = lines[0] if lines else (1, "")
     if not characters.visible(whole):
@@ -217,10 +217,10 @@ def _encoding(facts: MessageFacts) -> list[Problem]:
     return [Problem("message-encoding", f"expected text in its declared encoding (or UTF-8), but {wrong}", hint)]
 
 
-def _characters(message: str, over: int) -> list[Problem]:
+def _characters(message: str, *, over: bool) -> list[Problem]:
     strays = characters.strays(message)
     if not strays and over:
-        message_ = f"expected text that shows what it says, but the last {over} characters of this one were not looked at"
+        message_ = "expected text that shows what it says, but only the start of this long one was looked at"
         return [Problem("message-characters", message_, f"write at most {MESSAGE_JUDGED_MAX} characters")]
     if not strays:
         return []
