@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from chainverify.model.ruleids import ALWAYS
 from chainverify.policy import schema
 from chainverify.rules.table import RULES, RuleText
 
@@ -24,7 +25,15 @@ def rule_page(row: RuleText) -> str:
         "unknown": "Findings are *not decided* (exit status 3): what could not be checked is never a pass.",
         "pass": "Findings pass, or are skips that the policy asks for.",
     }[row.status]
-    setting = "" if row.id == "verified" else f'\n```toml\n[rules]\n{row.id} = "advise"   # or "off"; default "enforce"\n```\n'
+    if row.id == "verified":
+        setting = ""
+    elif row.id in ALWAYS:
+        setting = (
+            "\nThis rule cannot be relaxed: it says that something was not looked at, and that is never a pass. A policy whose "
+            "`[rules]`\nset it to `\"advise\"` or `\"off\"` is refused.\n"
+        )
+    else:
+        setting = f'\n```toml\n[rules]\n{row.id} = "advise"   # or "off"; default "enforce"\n```\n'
     return (
         f"# {row.id}\n\n{row.title}.\n\n## Why\n\n{row.why}\n\n## Looks like\n\n```text\n{row.example}\n```\n\n"
         f"## What to do\n\n{row.remedy}\n\n## Outcome\n\n{outcome}\n{setting}"
@@ -59,6 +68,14 @@ POLICY_INTRO = """\
 - Where the policy comes from decides how far it is trusted: `external` (a file outside the repository, `--policy`), `base` (an
   older or other revision, `--policy-ref`, or the old tip of the default branch on a server), `self` (the very tree that is
   judged). CI refuses `self` unless `--allow-self-policy` is given; servers never take it.
+- Who may sign what lands on a ref (`[[refs]]`) and who may change the policy (`[policy] signers`) are questions about an update
+  of a ref: the server's `pre-receive` hook answers them for every push. `chainverify check` judges commits, tags, messages and
+  images; to it every commit may be by any person of `[[signers]]`.
+- `observed = true` may stand in `[commits]`, `[messages]`, `[images]`, `[[signers]]` and `[[images.trust]]`. `chainverify init`
+  writes it beside what it only saw in the repository: a key that made a signature, or a point from which history is excused, is not thereby the right one. On
+  your own machine the table works as it stands; CI (wherever `CI` is set) and the server's hook refuse the whole policy (exit
+  status 2) and `install --server --policy` does not install it. Check each key with its owner over another channel, then remove
+  the line.
 """
 
 
@@ -84,7 +101,10 @@ def policy_page() -> str:
         if path == "rules.":
             takes = 'Each rule id takes `"enforce"`, `"advise"` or `"off"`:'
             lines.extend([f"## {title}", "", node.get("description", ""), "", takes, ""])
-            lines.extend([", ".join(f"[`{key}`](rules/{key}.md)" for key, _ in plain), ""])
+            always = [key for key, _ in plain if key in ALWAYS]
+            lines.extend([", ".join(f"[`{key}`](rules/{key}.md)" for key, _ in plain if key not in always), ""])
+            lines.extend(['These say that something was not looked at, and cannot be relaxed (they take only `"enforce"`):', ""])
+            lines.extend([", ".join(f"[`{key}`](rules/{key}.md)" for key in always), ""])
             return
         if plain:
             lines.extend([f"## {title}", ""])

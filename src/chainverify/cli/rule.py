@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from chainverify.errors import UsageError
+from chainverify.model.ruleids import ALWAYS
 from chainverify.rules.table import RULES, RuleText, nearest
 
 
@@ -44,4 +45,6 @@ def explained(row: RuleText) -> str:
     ]  # fmt: skip
     if row.status == "unknown":
         parts += ["", "Findings of this rule are not decided: exit status 3, never a pass."]
+    if row.id in ALWAYS:
+        parts += ["", "No policy can relax this rule."]
     return "\n".join(parts)
