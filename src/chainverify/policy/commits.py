@@ -56,7 +56,9 @@ COMMITS: Final = Section(
         Field("exceptions", ListOf(OBJECT_ID, into=frozenset), "exact commits that are excused, each reported as skip"),
         Field(
             "identity", ListOf(Choice(("committer-email", "author-email", "principal", "off")), least=1),
-            "what of the commit must belong to the signer; of a list all must hold",
+            'what of the commit must belong to the signer; of a list all must hold. "principal": a valid user id of the OpenPGP '
+            "key must be an address of the signer. An SSH key has no user id and is the person's by the policy alone: of SSH "
+            'signatures "principal" asks nothing, so name an address rule beside it',
         ),
         Field(
             "key-validity", Choice(("strict", "backfill", "identity", "now")), "the time at which a key must have been valid"
