@@ -407,7 +407,7 @@ def test_the_report_names_tool_policy_and_rules(run: Run, scene: Scene, tmp_path
         (("--policy", ".chainverify/policy.toml"), None, "self"),
         (("--policy", str(link)), str(link), "self"),
         (("--policy", str(outside)), str(outside), "external"),
-        (("--policy-ref", "good"), "good:.chainverify/policy.toml", "base"),
+        (("--policy-ref", "good~1"), "good~1:.chainverify/policy.toml", "base"),
     ]:
         done = run(scene.path, "check", *words, *LAYOUT, *JSON)
         assert done.status == 1
