@@ -72,15 +72,21 @@ def test_a_history(tmp_path: Path, algorithm: str) -> None:
 
 
 def test_lookups_of_reverts_and_merges_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(messages, "LOOKUPS_MAX", 3)
     repo = Repository.create(tmp_path / "repo")
     first = repo.commit("JIRA-1: first")
     text = f'Revert "JIRA-1: first"\n\nThis reverts commit {first}.'
     reverts = [repo.commit(f"{text}\n{number}") for number in range(5)]
     fakes = [repo.commit(f"No merge {number}", parents=[repo.git("rev-parse", "HEAD"), first]) for number in range(5)]
     opened = Opened.discover(repo.path)
-    assert short(check_messages(opened, reverts, RULES)[0]) == [("verified", "skip")] * 3 + [("message-ticket", "fail")] * 2
-    assert short(check_messages(opened, fakes, RULES)[0]) == [("message-ticket", "fail")] * 3 + [("verified", "skip")] * 2
+    skip, fail = ("verified", "skip"), ("message-ticket", "fail")
+    monkeypatch.setattr(messages, "LOOKUPS_MAX", 3)
+    assert short(check_messages(opened, reverts, RULES)[0]) == [skip] * 3 + [fail] * 2
+    monkeypatch.setattr(messages, "LOOKUPS_MAX", 200)
+    monkeypatch.setattr(messages, "WALKS_MAX", 2)
+    assert short(check_messages(opened, reverts, RULES)[0]) == [skip] * 5
+    assert short(check_messages(opened, fakes, RULES)[0]) == [fail] * 2 + [skip] * 3
+    monkeypatch.setattr(messages, "NEAR", 3)  # the commit itself and two before it
+    assert short(check_messages(opened, reverts, RULES)[0]) == [skip] * 4 + [fail]
 
 
 def test_large_messages_cost_little(tmp_path: Path) -> None:

@@ -22,9 +22,13 @@ if TYPE_CHECKING:
 
 
 LOOKUPS_MAX: Final = 200
-"""Walks of the history in one check, each as long as the history is old: so many claimed reverts are looked up, after which they
-are judged as ordinary messages, and so many parents of merges compared, after which their number alone makes a merge (a history
-may hold thousands, whose messages git wrote)."""
+"""Claimed reverts that one check looks up; further ones are judged as ordinary messages."""
+NEAR: Final = 2000
+"""Commits before a revert among which git finds the reverted one without a walk of the whole history."""
+WALKS_MAX: Final = 40
+"""Walks in one check, each as long as the history is old, for reverts of what is not near and as many for parents of merges.
+Further reverts are judged as ordinary messages; of further merges the number of parents is believed, for a history may hold
+thousands whose messages git wrote."""
 
 
 def judge_file(data: bytes, policy: Rules, *, path: str = "COMMIT_EDITMSG", encoding: str | None = None) -> list[Finding]:
@@ -82,19 +86,32 @@ def check_messages(
     from chainverify.model.report import FAIL, UNKNOWN, Finding, Subject
 
     found: list[Finding] = []
-    count = looked = tested = 0
+    count = looked = walked = tested = 0
     with ObjectReader(repo) as reader, ObjectReader(repo) as others:
+
+        def contains(commit: str, oid: str) -> bool:
+            nonlocal walked
+            if oid.encode() in repo.run("rev-list", f"--max-count={NEAR}", commit).split():
+                return True
+            walked += 1
+            # git prints nothing, and fails where it is no ancestor
+            return walked <= WALKS_MAX and not repo.run("merge-base", "--is-ancestor", oid, commit)
 
         def proved(commit: Commit, oid: str, subject: str) -> bool:
             nonlocal looked
             looked += 1
-            return looked <= LOOKUPS_MAX and reverts(repo, others.read, commit.oid, oid, subject)
+            if looked > LOOKUPS_MAX or oid == commit.oid:
+                return False
+            try:
+                return _subject(repo, others.read(oid), oid) == subject and contains(commit.oid, oid)
+            except ChainverifyError:
+                return False  # what cannot be read proves nothing
 
         def merged(commit: Commit) -> bool:
             nonlocal tested
             for parent in dict.fromkeys(commit.parents[1:]):
                 tested += 1
-                if tested > LOOKUPS_MAX:
+                if tested > WALKS_MAX:
                     return True
                 try:
                     repo.run("merge-base", "--is-ancestor", parent, commit.parents[0])
@@ -121,21 +138,15 @@ def check_messages(
     return found, {"messages": count}
 
 
-def reverts(repo: Repository, read: Callable[[str], RawObject], commit: str, oid: str, subject: str) -> bool:
-    """Whether `oid` is a commit before `commit` in the history and has exactly this subject.
+def _subject(repo: Repository, raw: RawObject, oid: str) -> str | None:
+    """The subject of the commit `oid`, None where the object is another, no commit, or not in its encoding.
 
-    What cannot be read proves nothing.
+    Raises `Malformed` where it is not strictly a commit.
     """
-    from chainverify.errors import ChainverifyError
     from chainverify.formats.objects import parse_commit
 
-    try:
-        raw = read(oid)
-        if raw.kind != "commit" or raw.oid != oid or oid == commit:
-            return False
-        earlier = parse_commit(oid, raw.data, repo.algorithm)
-        text, problem = text_of.decode(earlier.message, earlier.encoding, rules.MESSAGE_JUDGED_MAX)
-        # git prints nothing, and fails where it is no ancestor
-        return not problem and text_of.subject(text) == subject and not repo.run("merge-base", "--is-ancestor", oid, commit)
-    except ChainverifyError:
-        return False
+    if raw.kind != "commit" or raw.oid != oid:
+        return None
+    commit = parse_commit(oid, raw.data, repo.algorithm)
+    text, problem = text_of.decode(commit.message, commit.encoding, rules.MESSAGE_JUDGED_MAX)
+    return None if problem else text_of.subject(text)
