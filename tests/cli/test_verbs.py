@@ -135,7 +135,8 @@ def test_init_writes_a_policy_once_that_the_other_verbs_read(run: Run, small: Sm
     done = run(here.parent, "init", "-C", "repo")
     assert done.status == 0
     assert f"wrote {here}/.chainverify/policy.toml: it asks about commits" in done.out
-    assert "marked observed = true" in done.out
+    assert "1 entry is marked observed = true" in done.out
+    assert "next: read it, then run: chainverify check" in done.out
     assert "alice@example.org" in small.text
     assert run(here, "policy", "check").status == 0
     before = small.text
@@ -145,6 +146,15 @@ def test_init_writes_a_policy_once_that_the_other_verbs_read(run: Run, small: Sm
     assert small.text == before
     bare = type(small.repo).create(here.parent / "bare.git", bare=True)
     assert "bare repository has no worktree" in run(bare.path, "init").err
+
+
+def test_init_says_that_it_starts_from_now(run: Run, small: Small) -> None:
+    small.repo.commit("neither signed nor with a ticket")
+    (small.path / ".chainverify" / "policy.toml").unlink()
+    done = run(small.path, "init")
+    assert "commits: introduction is HEAD, so commits from now on are judged" in done.out
+    assert "before that next commit chainverify check has no history to judge" in done.out
+    assert "nothing to check: there are no commits after the introduction" in run(small.path, "check").out
 
 
 def test_init_writes_through_no_link(run: Run, small: Small) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from chainverify.model.ruleids import ALWAYS
+
 OID = "4f2c" * 10
 OID256 = "9d1e" * 16
 
@@ -296,11 +298,10 @@ BAD: tuple[Bad, ...] = (
     Bad("unknown rule", HEAD + '[rules]\nimage-not-pined = "off"\n', "rules.image-not-pined", 3, "unknown key in [rules]",
         "'image-not-pinned'", True),
     Bad("verified", HEAD + '[rules]\nverified = "off"\n', "rules.verified", 3, "cannot be set", "", True),
-    Bad("relaxed image-unavailable", HEAD + '[rules]\nimage-unavailable = "off"\n', "rules.image-unavailable", 3, 'expected "enforce", got', "", True),
-    Bad("relaxed object-missing", HEAD + '[rules]\nobject-missing = "advise"\n', "rules.object-missing", 3, 'expected "enforce", got', "", True),
-    Bad("relaxed history-incomplete", HEAD + '[rules]\nhistory-incomplete = "off"\n', "rules.history-incomplete", 3, 'expected "enforce", got', "", True),
-    Bad("relaxed policy-missing", HEAD + '[rules]\npolicy-missing = "advise"\n', "rules.policy-missing", 3, 'expected "enforce", got', "", True),
-    Bad("relaxed deadline", HEAD + '[rules]\ndeadline = "off"\n', "rules.deadline", 3, 'expected "enforce", got', "", True),
+    *(
+        Bad(f"relaxed {rule}", HEAD + f'[rules]\n{rule} = "{value}"\n', f"rules.{rule}", 3, 'expected "enforce", got', "", True)
+        for rule in sorted(ALWAYS) for value in ("advise", "off")
+    ),
     Bad("internal rule", HEAD + '[rules]\ninternal = "off"\n', "rules.internal", 3, "unknown", "", True),
     Bad("rule warn", HEAD + '[rules]\nsignature-bad = "warn"\n', "rules.signature-bad", 3, '"enforce", "advise" or "off"', "",
         True),

@@ -135,6 +135,29 @@ def test_openpgp_keys_of_the_tree(world: Repository) -> None:
 
 
 @pytest.mark.tool("gpg")
+def test_an_openpgp_signer_without_a_key_file_is_told_of(world: Repository) -> None:
+    """An OpenPGP signature does not hold its key: the comment says whose is missing, and reads back once the key is there."""
+    with GpgHome.create() as home:
+        key = home.key("Alice Example <alice@example.org>")
+        for number in range(2):
+            world.commit(f"{number}", {"a": str(number)}, key=key)
+        text, policy = initial(world)
+        assert (policy.commits, policy.signers) == (None, ())
+        command = next(line for line in text.split("\n") if "gpg --armor --export" in line)
+        mark = command.split("--export ")[1].split()[0]
+        assert f"# 2 commits by Alice Example <alice@example.org> with the OpenPGP key {mark}," in text
+        assert command.endswith("> .chainverify/keys/alice.asc")
+        assert mark in home.run("--list-keys", "--with-subkey-fingerprint", "--with-colons").stdout.decode()
+        keys = world.path / ".chainverify" / "keys"
+        keys.mkdir(parents=True)
+        (keys / "alice.asc").write_bytes(home.export(key))
+    start = text.index("# [[signers]]", text.index("gpg --armor"))
+    taken = text[start:].split("\n")[:4]
+    done = text.replace("# [commits]", "[commits]").replace("\n".join(taken), "\n".join(line[2:] for line in taken))
+    assert verdicts(world, done) == [("verified", "pass")] * 2
+
+
+@pytest.mark.tool("gpg")
 def test_a_commit_in_another_name_proves_nothing(world: Repository) -> None:
     with GpgHome.create() as home:
         key = home.key("Alice Example <alice@example.org>")

@@ -44,8 +44,16 @@ def init(directory: Path) -> int:
     asks = [name for name in ("commits", "messages", "images") if getattr(policy, name) is not None]
     click.echo(f"wrote {path}: it asks about {', '.join(asks) or 'nothing yet'}")
     if policy.observed:
-        click.echo(f"{len(policy.observed)} entries are marked observed = true: confirm each, then remove the mark")
-    click.echo("next: read it, then run: chainverify check")
+        entries = "1 entry is" if len(policy.observed) == 1 else f"{len(policy.observed)} entries are"
+        click.echo(f"{entries} marked observed = true: confirm each, then remove the mark; servers and CI refuse it until then")
+    asked = [name for name in ("commits", "messages") if getattr(policy, name) is not None]
+    late = [name for name in asked if getattr(policy, name).introduction]
+    if late:
+        click.echo(f"{', '.join(late)}: introduction is HEAD, so commits from now on are judged and what came before is excused")
+    if late == asked and asked:
+        click.echo("next: read it and commit it; before that next commit chainverify check has no history to judge")
+    else:
+        click.echo("next: read it, then run: chainverify check")
     return 0
 
 

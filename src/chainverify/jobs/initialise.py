@@ -6,11 +6,12 @@ confirmed it and removed the mark. Sections of which nothing was observed stand 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from chainverify.errors import PolicyError
 from chainverify.git.repository import Repository
-from chainverify.jobs.observe import COMMITS_MAX, Observed, Person, observe
+from chainverify.jobs.observe import COMMITS_MAX, Keyless, Observed, Person, observe
 from chainverify.policy.globs import check_repository
 from chainverify.policy.normal import basic_string
 
@@ -82,9 +83,25 @@ def _signers(seen: Observed) -> Iterator[str]:
         yield '# emails = ["alice@example.org"]'
         yield '# ssh = ["ssh-ed25519 AAAA..."]         # a key line, or a .pub file below .chainverify/'
         yield '# openpgp = ["keys/alice.asc"]          # a file below .chainverify/'
+    for each in seen.keyless:
+        yield from _keyless(each)
     for path in seen.other_keys:
         yield f"# {path} holds keys, too, which made none of the commits or are too large to stand here. If they belong to one"
         yield "# of your people: put them below .chainverify/ and name the file in that person's table."
+
+
+def _keyless(seen: Keyless) -> Iterator[str]:
+    """What to do about a signer of whom only OpenPGP signatures were seen, which do not hold the key."""
+    file = re.sub(r"[^a-z0-9._-]+", "-", seen.email.partition("@")[0].lower()).strip("-.") or seen.mark[-16:]
+    commits = "1 commit" if seen.commits == 1 else f"{seen.commits} commits"
+    yield ""
+    yield f"# {commits} by {seen.name} <{seen.email}> with the OpenPGP key {seen.mark}, which is in no file here."
+    yield "# Get the key from its owner, check it over another channel, put it below .chainverify/, then take the # away:"
+    yield f"#   gpg --armor --export {seen.mark} > .chainverify/keys/{file}.asc"
+    yield "# [[signers]]"
+    yield f"# name = {basic_string(seen.name)}"
+    yield f"# emails = [{basic_string(seen.email)}]"
+    yield f'# openpgp = ["keys/{file}.asc"]'
 
 
 def _signer(person: Person) -> Iterator[str]:

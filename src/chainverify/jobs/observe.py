@@ -6,12 +6,13 @@ file of the tree holds it; neither says that the person is who the name says.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from chainverify.errors import ChainverifyError, Malformed, PolicyError, SignatureError, UsageError
-from chainverify.formats import armor, message, objects, openpgp_keys, sshkey, sshsig
+from chainverify.formats import armor, message, objects, openpgp, openpgp_keys, sshkey, sshsig
 from chainverify.git.objects import ObjectReader
 from chainverify.git.repository import Repository
 from chainverify.git.trees import REGULAR, files
@@ -28,6 +29,8 @@ INLINE_BYTES_MAX: Final = 16 << 10
 MANIFESTS_MAX: Final = 2000
 MANIFEST_BYTES_MAX: Final = 1 << 20
 TAGS_MAX: Final = 500
+KEYLESS_MAX: Final = 20
+"""OpenPGP signers without a key file that are told of."""
 TICKET_SHARE: Final = 0.8
 """The share of subjects that must start with a ticket before tickets are asked for."""
 
@@ -58,11 +61,24 @@ class Person(NamedTuple):
     named: bool = False
 
 
+class Keyless(NamedTuple):
+    """OpenPGP signatures by a key that no file of the tree holds: who the commits name, and the key's hexadecimal `mark`.
+
+    `mark` is the fingerprint, or only the key id where the signature names no more; `commits` counts them.
+    """
+
+    name: str
+    email: str
+    mark: str
+    commits: int
+
+
 class Observed(NamedTuple):
     """All facts. `head` is None without commits; `looked` of the commits were read, `whole` says that these were all.
 
     `kinds` counts commits by form of signature (`openpgp`, `ssh`, `x509`, `other`, `none`), `proved` those that the people's
     keys made with an address of theirs. `tickets` are project keys, `plain` counts subjects without one. `images` are globs.
+    `keyless` are OpenPGP signers without a key file.
     """
 
     head: str | None = None
@@ -78,6 +94,7 @@ class Observed(NamedTuple):
     unpinned: int = 0
     image_keys: tuple[str, ...] = ()
     other_keys: tuple[str, ...] = ()
+    keyless: tuple[Keyless, ...] = ()
 
 
 def observe(repo: Repository) -> Observed:
@@ -118,6 +135,7 @@ def observe(repo: Repository) -> Observed:
         unpinned=seen.unpinned,
         image_keys=tuple(seen.image_keys),
         other_keys=tuple(dict.fromkeys((*unused, *seen.other_keys))),
+        keyless=_keyless(commits, everyone),
     )
 
 
@@ -258,6 +276,39 @@ def _makers(commits: list[Commit], people: tuple[Person, ...]) -> dict[str, int]
         if _text(commit.committer.email).casefold() in emails[signer]:
             found[signer] = found.get(signer, 0) + 1
     return found
+
+
+def _keyless(commits: list[Commit], people: tuple[Person, ...]) -> tuple[Keyless, ...]:
+    """The OpenPGP signers whose key is in no file that was read, most commits first."""
+    known = _key_marks(people)
+    counts: dict[tuple[str, str, str], int] = {}
+    for commit in commits:
+        if commit.signature is None or backends.detect(commit.signature) != "openpgp":
+            continue
+        try:
+            signature = openpgp.parse_detached(commit.signature)
+        except ChainverifyError:
+            continue
+        mark = (signature.fingerprint or signature.key_id or b"").hex().upper()
+        email = _committer(commit)
+        if not mark or email is None or any(each.endswith(mark) for each in known):
+            continue
+        who = (_text(commit.committer.name), email, mark)
+        counts[who] = counts.get(who, 0) + 1
+    found = [Keyless(*who, count) for who, count in counts.items()]
+    return tuple(sorted(found, key=lambda each: -each.commits)[:KEYLESS_MAX])
+
+
+def _key_marks(people: tuple[Person, ...]) -> tuple[str, ...]:
+    """The fingerprints of all OpenPGP keys and subkeys of people."""
+    marks: list[str] = []
+    for person in people:
+        for key in person.openpgp:
+            with contextlib.suppress(ChainverifyError):  # then it made no commit either, and its owner is told of
+                for certificate in openpgp_keys.parse_file(key.encode()).certificates:
+                    keys = (certificate.primary, *(each.key for each in certificate.subkeys))
+                    marks += [each.fingerprint.hex().upper() for each in keys]
+    return tuple(marks)
 
 
 def _loose_tags(repo: Repository, reader: ObjectReader) -> int:
