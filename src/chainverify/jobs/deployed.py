@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from chainverify.errors import RegistryUnavailable, UsageError
 from chainverify.git import trees
 from chainverify.git.objects import ObjectReader
 from chainverify.git.repository import Repository
-from chainverify.images.verify import Content
-from chainverify.jobs import images, manifests
+from chainverify.jobs import manifests
 from chainverify.jobs.manifests import Scan
 from chainverify.jobs.policies import LoadedPolicy
 from chainverify.model.images import Extraction, ImageReference, ImageUse, ManifestProblem
@@ -24,11 +23,15 @@ from chainverify.model.report import FAIL, PASS, VERIFIED, Finding
 from chainverify.output import record
 from chainverify.policy.material import image_trust
 from chainverify.policy.model import ImagesPolicy
-from chainverify.registry import auth
-from chainverify.registry.client import RegistryClient
-from chainverify.registry.layout import Layout
 from chainverify.rules import enforcement
 from chainverify.rules import manifests as rules_of
+
+# the verifiers and the registry client are imported where an image is met: a push without one is most pushes
+if TYPE_CHECKING:
+    from chainverify.images.verify import Content
+    from chainverify.registry import auth
+    from chainverify.registry.client import RegistryClient
+    from chainverify.registry.layout import Layout
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with how many images are verified, and how many there are."""
@@ -49,6 +52,10 @@ class Source(NamedTuple):
     @contextmanager
     def opened(self) -> Iterator[Callable[[ImageReference], Content]]:
         """The reader for each image; what is read through one of them is read once. Connections are closed at the end."""
+        from chainverify.registry import auth
+        from chainverify.registry.client import RegistryClient
+        from chainverify.registry.layout import Layout
+
         layouts = [Layout(path) for path in self.layouts]
         with RegistryClient(
             credentials=_logins(self.environ, self.home) if self.home else auth.Credentials(),
@@ -141,6 +148,8 @@ def scan_tree(repo: Repository, revision: str, policy: ImagesPolicy) -> Scan:
 
 def _logins(environ: Mapping[str, str], home: Path) -> auth.Credentials:
     """What `docker login` wrote. Raises `UsageError` for a file that cannot be read as that."""
+    from chainverify.registry import auth
+
     path = Path(environ.get("DOCKER_CONFIG") or home / ".docker") / "config.json"
     try:
         return auth.parse_docker_config(path.read_bytes(), str(path))
@@ -188,20 +197,26 @@ def _check(
     uses = [use for extraction in extractions for use in extraction.uses]
     found = rules_of.judge(extractions, policy)
     trust = image_trust(loaded.policy, loaded.read)
-    with source.opened() as content_for:
-        verdicts = images.check_images(
-            uses, policy, trust, content_for, max(jobs, images.DEFAULT_JOBS), progress=progress
-        )
+    if uses:
+        from chainverify.jobs import images
+
+        with source.opened() as content_for:
+            verdicts = images.check_images(
+                uses, policy, trust, content_for, max(jobs, images.DEFAULT_JOBS), progress=progress
+            )
+        judged, counts = verdicts.findings, verdicts.counts
+    else:
+        judged, counts = [], {}
     # a reference that breaks an enforced rule of the manifest is not at the same time a subject that passed
     enforced = enforcement.apply(found, loaded.policy)
     broken = {_place(each) for each in enforced if each.status == FAIL and each.level == "error"}
     findings = found + [
         each
-        for each in verdicts.findings
+        for each in judged
         if not (each.rule == VERIFIED and each.status == PASS and _place(each) in broken)
     ]
     findings.sort(key=lambda each: (each.location.path, each.location.line) if each.location else ("", 0))
-    return Deployed(findings, {**_counts(extractions), **verdicts.counts}, _records(extractions))
+    return Deployed(findings, {**_counts(extractions), **counts}, _records(extractions))
 
 
 def _place(finding: Finding) -> tuple[object, ...]:
