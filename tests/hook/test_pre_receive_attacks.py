@@ -216,6 +216,20 @@ def test_what_was_unresolved_and_changes_is_asked_again(world: World) -> None:
 # --- time
 
 
+def test_what_the_server_had_before_is_not_judged_as_if_it_came_now(world: World) -> None:
+    by_carol(world)
+    world.accepted("main:refs/heads/feature/x")
+    carol = world.clone.tip()
+    world.clone.git("reset", "-q", "--hard", "HEAD~1")
+    end = 'name = "Carol Example"\nvalid-before = 2025-12-31'
+    with_policy(world, POLICY.replace('name = "Carol Example"', end))
+    # the commit is of June 2025, and came before its signer left: a branch at it is no new signature
+    world.accepted(f"{carol}:refs/heads/feature/y")
+    # but one that comes now is, whatever date it claims
+    world.clone.commit("SHOP-5: backdated", {"z": "1"}, key=world.carol, author=CAROL)
+    world.refused("HEAD:refs/heads/feature/z", rule="signer-expired")
+
+
 def test_a_deadline_holds_for_many_refs(world: World, tmp_path: Path) -> None:
     policy = tmp_path / "server.toml"
     policy.write_text(POLICY.replace('[policy]\nsigners = ["role:owner"]\n', "") + '[server]\ndeadline = "300ms"\n')

@@ -93,6 +93,13 @@ class Repository:
         """The environment that git is run with here: the caller's without its `GIT_*`, but with its quarantine."""
         return dict(self._environ)
 
+    def before_push(self) -> Repository:
+        """This repository without the quarantine of the push that is being judged: only what it held before."""
+        environ = {name: value for name, value in self._environ.items() if name not in _KEPT}
+        return Repository(
+            self.git_dir, self.worktree, self.algorithm, environ, bare=self.bare, common_dir=self.common_dir
+        )
+
     @property
     def command(self) -> tuple[str, ...]:
         """The start of every git command on this repository."""

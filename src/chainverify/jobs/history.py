@@ -68,6 +68,7 @@ class Context(NamedTuple):
     options: SignatureOptions
     now: int
     arrival: int | None
+    arrived: frozenset[str] | None = None
 
 
 _Judged = tuple[list[Finding], set[str]]
@@ -113,17 +114,19 @@ def check_commits(
     now: int,
     *,
     arrival: int | None = None,
+    arrived: frozenset[str] | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> Verdicts:
     """The verdict on every commit of a selection, in its order; counts hold `commits`.
 
-    `now` and `arrival` are seconds since the epoch; `arrival` is when a server received the objects, None elsewhere. `jobs` is
-    the number of worker processes (default: one for each processor); small selections are judged in this process.
+    `now` and `arrival` are seconds since the epoch; `arrival` is when a server received the objects, None elsewhere. `arrived`
+    are the ones that it received then (None: all); those that it had before are judged by what they claim. `jobs` is the
+    number of worker processes (default: one for each processor); small selections are judged in this process.
 
     Raises `PolicyError` for a key that cannot be used. What cannot be read is a finding.
     """
-    context = _context(repo, policy, material, now, arrival)
+    context = _context(repo, policy, material, now, arrival)._replace(arrived=arrived)
     findings = list(selection.findings)
     oids = selection.oids
     parents: set[str] = set()
@@ -365,7 +368,8 @@ def _judge_commit(oid: str, answer: Answer, context: Context, parents: set[str])
             return [excused]
         if commit.signature is None:
             return [rules_of.unsigned_commit(subject)]
-        clock = Clock(commit.committer.time, context.now, context.arrival)
+        arrival = context.arrival if context.arrived is None or oid in context.arrived else None
+        clock = Clock(commit.committer.time, context.now, arrival)
         evidence = backends.verify(
             commit.payload, commit.signature, context.keyrings, clock, context.options, rules.commits.formats
         )

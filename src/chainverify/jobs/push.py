@@ -130,8 +130,9 @@ def _check_history(repo: Repository, added: Sequence[Added], judging: Judging, c
     if policy.commits is not None:
         selection = _union(each.selection for each in added)
         verdicts = history.check_commits(
-            repo, selection, policy, material, judging.now, arrival=judging.now, jobs=judging.jobs, progress=judging.in_time
-        )
+            repo, selection, policy, material, judging.now,
+            arrival=judging.now, arrived=pushed.arrived(repo, selection.oids), jobs=judging.jobs, progress=judging.in_time,
+        )  # fmt: skip
         findings += verdicts.findings
         counts.update(verdicts.counts)
     tags = dict.fromkeys((each.update.ref, each.update.new or "") for each in added if _is_tag(each))

@@ -142,6 +142,16 @@ def _proposed(ref: str, before: dict[str, str]) -> str | None:
     return None
 
 
+def arrived(repo: Repository, oids: Sequence[str]) -> frozenset[str]:
+    """The objects that came with this push; the others the server had already, and judged when they came.
+
+    What a refused push brings is deleted with its quarantine, so what is outside of it was let in once.
+    """
+    asked = "".join(f"{oid}\n" for oid in oids).encode()
+    earlier = repo.before_push().run("cat-file", "--batch-check=%(objectname)", stdin=asked)
+    return frozenset(oids) - {line for line in earlier.decode("ascii", "replace").split("\n") if repo.is_oid(line)}
+
+
 def is_new(repo: Repository, oid: str) -> bool:
     """Whether a commit is in the history of no ref that there was before the push."""
     return not repo.run("for-each-ref", "--count=1", "--contains", oid, "--format=%(refname)")
