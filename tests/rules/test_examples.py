@@ -155,6 +155,9 @@ def test_examples_that_only_a_whole_run_prints_have_the_words_of_the_code() -> N
     source = re.sub(r'"\s*\n\s*f?"', "", source)
     for rule in RULES.keys() - PRINTED.keys():
         _, _, said = RULES[rule].example.partition(": ")
-        values = r"[0-9a-f]{4}\.\.\.|SHA256:\.\.\.|SHA-1|(?:Bob|Alice) Example|registry\.example\.org|[0-9]{2,}|\.chainverify|: | within "
+        values = (
+            r"[0-9a-f]{4}\.\.\.|SHA256:\.\.\.|SHA-1|(?:Bob|Alice) Example|registry\.example\.org|[0-9]{2,}|\.chainverify|: "
+            r"| within "
+        )
         for part in re.split(values, said):
             assert part.strip() in source, (rule, part)

@@ -35,6 +35,7 @@ def check(ranges: tuple[str, ...], tags: bool, layouts: tuple[Path, ...], option
     Examples:
       chainverify check
       chainverify check origin/main..HEAD --policy-ref origin/main
+      chainverify check HEAD~1..HEAD --policy-ref HEAD~1      what the last merge brought
     """
     repo = Repository.discover(options.directory)
     loaded = policies.load(repo, options, ranges)

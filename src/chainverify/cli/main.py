@@ -52,6 +52,20 @@ class LazyGroup(VerbGroup):
             raise TypeError(f"{VERBS[cmd_name]}.{cmd_name} is not a command")
         return command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does, with a hint for an option that stands before its verb, where git has its `-C`."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            check = self.get_command(ctx, "check")
+            known = {option: parameter.metavar for parameter in check.params for option in parameter.opts} if check else {}
+            if error.option_name not in known:
+                raise
+            value = f" {known[error.option_name]}" if known[error.option_name] else ""
+            raise click.UsageError(
+                f"Options stand after the verb: chainverify check {error.option_name}{value}", ctx
+            ) from error
+
     def invoke(self, ctx: click.Context) -> object:
         """Run the verb; every error of ours leaves as one readable block on stderr."""
         ctx.color = colour()

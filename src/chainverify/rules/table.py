@@ -34,7 +34,8 @@ _ROWS: Final = (
         "Author and committer are free text: without a signature anyone who can push can write history in another person's name. A "
         "signature block inside the message is message text and signs nothing.",
         "commit-unsigned: commit is not signed",
-        "Sign it: `git commit --amend -S` for the last commit, `git rebase --exec 'git commit --amend --no-edit -S' BASE` for more. An "
+        "Sign it: `git commit --amend -S` for the last commit, `git rebase -r --exec 'git commit --amend --no-edit -S' BASE` for all "
+        "after the commit BASE. An "
         "old commit can be excused by its full id in `[commits] exceptions`, a whole unsigned past by `introduction`.",
     ),
     RuleText(
@@ -88,7 +89,8 @@ _ROWS: Final = (
         "Whoever has a stolen key also chooses the dates: a hard revocation, or `compromised-at`, ends belief in everything that is "
         "not proved to be older.",
         "signer-revoked: keys of Alice Example are compromised since 2026-01-01T00:00:00Z, and nothing proves when it was made",
-        "Sign again with a new key. See the guide on a stolen key.",
+        "Sign again with a new key, and take the old one out of the policy. Commits that are known to be good can be excused by their "
+        "full ids in `[commits] exceptions`.",
     ),
     RuleText(
         "signer-not-allowed", "commits", "The signer is known but may not do this",
@@ -198,7 +200,8 @@ _ROWS: Final = (
         "A server that judges nothing must not look like one that does.",
         "policy-missing: this repository has no policy, so no push is let in",
         "Run `chainverify init` and commit the file to the default branch before the hook is installed, or give the hook a server "
-        "file (`chainverify install --server DIR --policy FILE`).",
+        "file (`chainverify install --server DIR --policy FILE`). Where the policy is on a branch that the repository's HEAD does not name: "
+        "`git symbolic-ref HEAD refs/heads/BRANCH` on the server.",
     ),
     RuleText(
         "deadline", "refs", "A budget ran out before the verdict",
