@@ -243,7 +243,7 @@ def test_a_server_that_would_refuse_all_is_warned_about(run: Run, small: Small) 
     done = run(small.path.parent, "install", "--server", "server.git")
     assert done.status == 0
     assert "warning: the repository has no commits yet" in done.err
-    assert "every push is refused until there is one" in done.err
+    assert "every push is refused until there is a good one" in done.err
     assert "pushes are let in unjudged" in run(bare.path, "install", "--server", ".", "--allow-unconfigured").err
     broken = run(bare.path, "install", "--server", ".", "--policy", str(small.path / "nowhere.toml"))
     assert (broken.status, "no such policy file" in broken.err) == (2, True)

@@ -280,6 +280,21 @@ def test_the_policy_s_path_means_the_same_from_everywhere(tmp_path: Path, monkey
     assert f'os.environ["CHAINVERIFY_POLICY"] = "{tmp_path}/policy.toml"' in found.path.read_text()
 
 
+@pytest.mark.parametrize("name", ["policy.toml", "pol'icy \u00fc.toml"])
+def test_a_hook_does_not_lose_the_server_s_policy(tmp_path: Path, name: str) -> None:
+    bare = Repository.create(tmp_path / "bare", bare=True)
+    (tmp_path / name).write_text(POLICY)
+    found = install.install_server(bare.path, tmp_path / name)
+    before = found.path.read_text()
+    with pytest.raises(UsageError, match="would lose it") as caught:
+        install.install_server(bare.path)
+    assert str(tmp_path / name) in caught.value.message
+    assert found.path.read_text() == before
+    assert install.install_server(bare.path, tmp_path / name) == (found.path, False)
+    assert install.uninstall_server(bare.path) == ((found.path, True),)
+    assert install.install_server(bare.path).changed
+
+
 def test_a_server_without_a_policy_is_told_what_to_do(tmp_path: Path, repo: Repository) -> None:
     bare = Repository.create(tmp_path / "bare", bare=True)
 

@@ -79,6 +79,6 @@ def _warn(missing: tuple[str, str] | None, *, allow_unconfigured: bool) -> None:
     if missing is None:
         return
     what, hint = missing
-    means = "pushes are let in unjudged until there is one" if allow_unconfigured else "every push is refused until there is one"
+    means = "pushes are let in unjudged until there is a good one" if allow_unconfigured else "every push is refused until there is a good one"
     click.echo(f"warning: {escape(what)}: {means}", err=True)
     click.echo(f"  hint: {escape(hint)}", err=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shlex
 import stat
 import sys
@@ -29,6 +30,7 @@ SERVER_HOOK: Final = "pre-receive"
 POLICY_VARIABLE: Final = "CHAINVERIFY_POLICY"
 """Names the server's own policy file in the hook's environment."""
 MARKER: Final = "# chainverify hook, sha256:"
+_POLICY: Final = re.compile(rf'^os\.environ\["{POLICY_VARIABLE}"\] = "([^"\n]*)"$', re.MULTILINE)
 SHEBANG_MAX: Final = 127
 """Bytes of a first line that every kernel in use reads whole (Linux before 5.1: 127)."""
 HOOK_BYTES_MAX: Final = 1 << 20
@@ -90,6 +92,8 @@ def install_server(
     text = script(SERVER_HOOK, python=python, arguments=arguments, environment=environment)
     line = _line(SERVER_HOOK, python, arguments, environment)
     _check_free(path, f"add this line to it, before anything there reads standard input: {line}")
+    if policy is None:
+        _keeps_policy(path)
     return _write(path, text)
 
 
@@ -151,6 +155,17 @@ def _usable(loaded: LoadedPolicy) -> None:
     """Raise `PolicyError` where the hook would refuse every push under this policy."""
     validate.refuse_observed(loaded)
     validate.validate(loaded)
+
+
+def _keeps_policy(path: Path) -> None:
+    """Raise `UsageError` where the hook of ours that is there names the server's own policy, which it would silently lose."""
+    found = _POLICY.search(_read(path) or "")
+    if found is not None:
+        named = re.sub(r"\\U([0-9a-f]{8})", lambda escape: chr(int(escape[1], 16)), found[1])
+        raise UsageError(
+            f"the hook there takes its policy from {named}, and would lose it",
+            hint="name it again with --policy; or, to take the policy of the default branch instead, uninstall the hook first",
+        )
 
 
 def _line(name: str, python: str, arguments: Sequence[str] = (), environment: dict[str, str] | None = None) -> str:

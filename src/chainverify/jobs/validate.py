@@ -49,7 +49,7 @@ def line(loaded: LoadedPolicy, path: str) -> int:
 
 
 def observed(loaded: LoadedPolicy, path: str) -> str:
-    """What an observed table is about: the person's name, the images' glob, or the table itself."""
+    """What an observed table is about: the person's name, the images' glob, or the table."""
     policy = loaded.policy
     for index, signer in enumerate(policy.signers):
         if path == f"signers[{index}]":
@@ -57,4 +57,4 @@ def observed(loaded: LoadedPolicy, path: str) -> str:
     for index, stanza in enumerate(policy.images.trust if policy.images else ()):
         if path == f"images.trust[{index}]":
             return stanza.match
-    return f"[{path}]"
+    return f"the table [{path}]"
