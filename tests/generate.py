@@ -72,10 +72,10 @@ POLICY_INTRO = """\
   of a ref: the server's `pre-receive` hook answers them for every push. `chainverify check` judges commits, tags, messages and
   images; to it every commit may be by any person of `[[signers]]`.
 - `observed = true` may stand in `[commits]`, `[messages]`, `[images]`, `[[signers]]` and `[[images.trust]]`. `chainverify init`
-  writes it beside what it only saw in the repository: a key that made a signature, or a point from which history is excused, is not thereby the right one. On
-  your own machine the table works as it stands; CI (wherever `CI` is set) and the server's hook refuse the whole policy (exit
-  status 2) and `install --server --policy` does not install it. Check each key with its owner over another channel, then remove
-  the line.
+  writes it beside what it only saw in the repository: a key that made a signature, or a point from which history is excused, is
+  not thereby the right one. On your own machine the table works as it stands; CI and the server's hook refuse the whole policy
+  (exit status 2), and `install --server --policy` does not install it. Check each key with its owner over another channel, then
+  remove the line.
 """
 
 

@@ -299,7 +299,8 @@ def test_a_server_without_a_policy_is_told_what_to_do(tmp_path: Path, repo: Repo
     bare = Repository.create(tmp_path / "bare", bare=True)
 
     def said() -> str:
-        return " / ".join(install.unready(bare.path) or ())
+        found = install.unready(bare.path)
+        return "" if found is None else f"{found.what} / {found.hint}{' / broken' if found.broken else ''}"
 
     assert "has no commits yet" in said()
     assert "push a commit with .chainverify/policy.toml" in said()
@@ -312,6 +313,7 @@ def test_a_server_without_a_policy_is_told_what_to_do(tmp_path: Path, repo: Repo
     repo.commit("second", {".chainverify/policy.toml": "version = 2\n"})
     repo.git("push", str(bare.path), "HEAD:refs/heads/trunk")
     assert "the policy at the tip of refs/heads/trunk cannot be used: " in said()
+    assert said().endswith(" / broken")
     repo.commit("third", {".chainverify/policy.toml": POLICY})
     repo.git("push", str(bare.path), "HEAD:refs/heads/trunk")
     assert install.unready(bare.path) is None

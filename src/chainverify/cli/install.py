@@ -10,7 +10,7 @@ from chainverify.cli.options import directory_option
 from chainverify.errors import UsageError
 from chainverify.git.repository import Repository
 from chainverify.jobs import install as job
-from chainverify.jobs.install import Installed
+from chainverify.jobs.install import Installed, Unready
 from chainverify.output.escape import escape
 
 _SERVER = click.option(
@@ -74,11 +74,12 @@ def _tell(done: tuple[Installed, ...], changed: str, unchanged: str) -> None:
         click.echo(f"{changed if each.changed else unchanged}: {each.path}")
 
 
-def _warn(missing: tuple[str, str] | None, *, allow_unconfigured: bool) -> None:
+def _warn(missing: Unready | None, *, allow_unconfigured: bool) -> None:
     """Say that the server has no policy yet, and what that means."""
     if missing is None:
         return
-    what, hint = missing
-    means = "pushes are let in unjudged until there is a good one" if allow_unconfigured else "every push is refused until there is a good one"
-    click.echo(f"warning: {escape(what)}: {means}", err=True)
-    click.echo(f"  hint: {escape(hint)}", err=True)
+    means = "every push is refused until there is a good one"
+    if allow_unconfigured and not missing.broken:
+        means = "pushes are let in unjudged until there is one, unless one was in force before"
+    click.echo(f"warning: {escape(missing.what)}: {means}", err=True)
+    click.echo(f"  hint: {escape(missing.hint)}", err=True)

@@ -97,7 +97,15 @@ def install_server(
     return _write(path, text)
 
 
-def unready(bare_dir: Path) -> tuple[str, str] | None:
+class Unready(NamedTuple):
+    """Why a server has no policy that its hook could take, and what to do; `broken`: there is one, and it cannot be used."""
+
+    what: str
+    hint: str
+    broken: bool = False
+
+
+def unready(bare_dir: Path) -> Unready | None:
     """Why a bare repository has no policy of its own that the hook could take, and what to do; None where it has one.
 
     Without a server's own file the hook takes the policy at the tip of the branch that HEAD names.
@@ -109,7 +117,7 @@ def unready(bare_dir: Path) -> tuple[str, str] | None:
     if branch is None or (branch not in branches and branches):
         likely = next((name for name in ("refs/heads/main", "refs/heads/master") if name in branches), min(branches, default=""))
         what = f"HEAD names {branch}, which does not exist" if branch else "HEAD names no branch"
-        return (
+        return Unready(
             f"{what}, so no policy can be found at the tip of the default branch",
             f"name the default branch: {git} symbolic-ref HEAD {shlex.quote(likely or 'refs/heads/main')}",
         )
@@ -118,13 +126,14 @@ def unready(bare_dir: Path) -> tuple[str, str] | None:
         f"{policies.POLICY_NAME} to {branch}, and install again; or name the server's own file: --policy FILE"
     )
     if branch not in branches:
-        return f"the repository has no commits yet, so it has no policy at the tip of {branch}", remedy
+        return Unready(f"the repository has no commits yet, so it has no policy at the tip of {branch}", remedy)
     try:
         _usable(policies.from_revision(repo, branch))
     except PolicyMissing:
-        return f"no {policies.POLICY_NAME} at the tip of {branch}", remedy
+        return Unready(f"no {policies.POLICY_NAME} at the tip of {branch}", remedy)
     except PolicyError as error:
-        return f"the policy at the tip of {branch} cannot be used: {error}", f"{error.hint or 'mend it'}; {remedy}"
+        hint = f"{error.hint or 'mend it'}; {remedy}"
+        return Unready(f"the policy at the tip of {branch} cannot be used: {error}", hint, broken=True)
     return None
 
 
