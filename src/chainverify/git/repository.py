@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
-from chainverify.errors import BudgetExceeded, Unavailable, UsageError
+from chainverify.errors import BudgetExceeded, ObjectMissing, Unavailable, UsageError
 
 Algorithm: TypeAlias = Literal["sha1", "sha256"]
 
@@ -120,20 +120,31 @@ class Repository:
     def resolve(self, revision: str) -> str:
         """The id of the object that `revision` names, not peeled; a leading dash is part of the name.
 
-        Raises `UsageError` where there is no such object or several.
+        Raises `UsageError` where there is no such name, or it stands for several objects, and `ObjectMissing` where it stands for
+        one that is not here: what cannot be looked at is not a mistake of the command.
         """
         # asked on standard input, where nothing is read as an option
         if not revision or any(character in revision for character in "\n\r\0"):
             raise UsageError(f"not a revision: {revision!r}")
-        name = revision.encode("utf-8", "surrogateescape")
-        answer = self.run("cat-file", "--batch-check=%(objectname)", stdin=name + b"\n").decode("utf-8", "replace").strip()
+        line = revision.encode("utf-8", "surrogateescape") + b"\n"
+        answer = self.run("cat-file", "--batch-check=%(objectname)", stdin=line).decode("utf-8", "replace").strip()
         if self.is_oid(answer):
             return answer
         if answer.endswith(" ambiguous"):
             raise UsageError(f"revision {revision!r} is the start of several object ids", hint="give more of its digits")
+        name = revision.removesuffix("^{commit}")
+        named = self._run("rev-parse", "--verify", "-q", "--end-of-options", name).stdout.decode("utf-8", "replace").strip()
+        # a full id that is not here may be a mistake; a ref that holds one is not
+        if self.is_oid(named) and named != name and not self._present(named):
+            raise ObjectMissing(f"{revision} is {named}, which is not in the repository", hint="fetch it, or run git fsck")
         raise UsageError(
             f"no revision {revision!r} in {self.git_dir}", hint="look at `git log --all`; a shallow clone may need git fetch"
         )
+
+    def _present(self, oid: str) -> bool:
+        """Whether an object is here, by its full id."""
+        answer = self.run("cat-file", "--batch-check=%(objectname)", stdin=f"{oid}\n".encode())
+        return answer.decode("ascii", "replace").strip() == oid
 
     def is_ancestor(self, ancestor: str, *descendants: str) -> bool:
         """Whether a commit is in the history of one of the others, or is one; all are full ids of commits (or of their tags).

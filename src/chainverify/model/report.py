@@ -107,12 +107,16 @@ def counted(finding: Finding) -> bool:
 def verdict(report: Report) -> Literal["pass", "fail", "unknown"]:
     """FAIL beats UNKNOWN beats PASS; a run in which nothing was judged is UNKNOWN, never PASS.
 
-    Judged is a subject that passes, or one that breaks a rule which the policy only advises.
+    Judged is a subject that passes, or one that breaks a rule which the policy only advises; but not one that was skipped, for
+    advice about a subject changes nothing.
     """
     statuses = {f.status for f in report.findings if counted(f)}
     if FAIL in statuses:
         return "fail"
-    judged = any(f.status == PASS or (f.status == FAIL and f.level == "warning") for f in report.findings)
+    skipped = {f.subject.id for f in report.findings if f.status == SKIP}
+    judged = any(
+        f.status == PASS or (f.status == FAIL and f.level == "warning" and f.subject.id not in skipped) for f in report.findings
+    )
     return "pass" if judged and UNKNOWN not in statuses else "unknown"
 
 
