@@ -376,7 +376,7 @@ def _judge_commit(oid: str, answer: Answer, context: Context, parents: set[str])
     except ChainverifyError as error:
         excused = rules_of.excused(subject, rules)
         return [excused if excused is not None else rules_of.from_error(subject, error)]
-    return rules_of.judge_commit(commit, evidence, clock, rules)
+    return rules_of.judge_commit(commit, evidence, clock, rules, subject)
 
 
 # --- tags

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from chainverify.errors import ChainverifyError, SignatureError
-from chainverify.formats.message import subject as subject_of
 from chainverify.model.gitobject import Commit, Ident, Tag
 from chainverify.model.report import FAIL, PASS, SKIP, UNKNOWN, VERIFIED, Finding, Status, Subject
 from chainverify.model.signing import Clock, Evidence
@@ -89,14 +88,17 @@ def unsigned_commit(subject: Subject) -> Finding:
     )
 
 
-def judge_commit(commit: Commit, evidence: Evidence, clock: Clock, rules: SignatureRules) -> list[Finding]:
+def judge_commit(
+    commit: Commit, evidence: Evidence, clock: Clock, rules: SignatureRules, subject: Subject | None = None
+) -> list[Finding]:
     """The findings on a commit whose signature was proved: one `verified`, or one for each rule that is broken.
 
     `signer-unknown` where the policy has no such signer, `signer-revoked` where the signer's keys are compromised,
-    `signer-expired` outside the signer's time, `identity-mismatch` where the commit names someone else.
+    `signer-expired` outside the signer's time, `identity-mismatch` where the commit names someone else. `subject` is the
+    commit's where the caller has made it already.
     """
     named = _Named(commit.committer, commit.author, commit.notes)
-    return _judge(commit_subject(commit), named, evidence, clock, rules)
+    return _judge(subject or commit_subject(commit), named, evidence, clock, rules)
 
 
 def judge_tag(tag: Tag, evidence: Evidence, clock: Clock, rules: SignatureRules) -> list[Finding]:
@@ -255,9 +257,9 @@ def _identity_broken(
 
 
 def _title(message: bytes) -> str:
-    """The subject line, for people: hostile text, escaped where it is shown."""
-    start = message[:TITLE_BYTES]
-    return subject_of(start.decode("utf-8", "replace"))
+    """The first line of a message, for people: hostile text, escaped where it is shown. Not folded as `%s` is: this runs for
+    every commit, and is read for the few that fail."""
+    return message[:TITLE_BYTES].lstrip().partition(b"\n")[0].rstrip().decode("utf-8", "replace")
 
 
 def _show(email: bytes) -> str:
