@@ -119,7 +119,7 @@ def test_in_ci_the_judged_tree_is_not_its_own_judge(run: Run, small: Small, verb
     small.policy(small.text.replace('emails = ["alice', 'observed = true\nemails = ["alice'))
     done = run(small.path, verb, "--allow-self-policy", CI="true")
     assert done.status == 2
-    assert "signers[0]: is marked observed = true" in done.err
+    assert "signers[0]: Alice Example is marked observed = true" in done.err
     assert run(small.path, verb).status == 0
 
 

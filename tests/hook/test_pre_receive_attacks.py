@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,23 @@ def test_a_tip_whose_tree_cannot_be_read_does_not_become_the_default(world: Worl
     tree = world.clone.write("tree", raw + b"100644 zz\0" + blob + b"100644 aa\0" + blob)
     world.clone.commit("SHOP-2: lock everybody out", tree=tree, key=world.bob, author=BOB)
     world.refused("main", rule="policy-change")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda text: text.replace("[commits]", "[commits"), "line"),
+        (lambda text: text.replace("keys/carol.pub", "keys/gone.pub"), "gone.pub"),
+        (lambda text: text.replace('name = "Carol Example"', 'name = "Carol Example"\nobserved = true'), "observed"),
+        (lambda text: text.replace("[commits]", '[commits]\nintroduction = "' + "1" * 40 + '"'), "introduction"),
+    ],
+    ids=["syntax", "key", "observed", "introduction"],
+)
+def test_a_policy_that_the_next_push_could_not_use_is_refused(world: World, spoil: Callable[[str], str], words: str) -> None:
+    world.clone.commit("SHOP-2: policy", {".chainverify/policy.toml": spoil(POLICY)}, key=world.alice)
+    said = world.refused("main", rule="policy-change")
+    assert words in said
+    assert "every later push would be refused" in said
 
 
 def test_a_merge_that_took_the_policy_of_its_time_stays_good(world: World) -> None:

@@ -11,6 +11,7 @@ from chainverify.errors import PolicyError
 from chainverify.git.repository import Repository
 from chainverify.jobs import history, policies
 from chainverify.jobs.policies import LoadedPolicy
+from chainverify.jobs.validate import refuse_observed
 
 _HINT_TREE: Final = "name the base: --policy-ref origin/main; or say that you accept it: --allow-self-policy"
 _HINT_REVISION: Final = (
@@ -57,14 +58,3 @@ def read(repo: Repository, options: Options, ranges: Sequence[str] = ()) -> Load
     if options.policy is not None:
         return policies.from_file(options.directory / options.policy, worktree=repo.worktree)
     return policies.from_worktree(repo)
-
-
-def refuse_observed(loaded: LoadedPolicy) -> None:
-    """Raise `PolicyError` where trust that was only observed was not confirmed by a person."""
-    if loaded.policy.observed:
-        raise PolicyError(
-            "is marked observed = true: init saw it in the repository, nobody confirmed it",
-            key=loaded.policy.observed[0],
-            source=loaded.policy.source,
-            hint="check the key or name with its owner, then remove the mark",
-        )

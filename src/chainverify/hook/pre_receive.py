@@ -20,6 +20,7 @@ from chainverify.git.repository import Repository
 from chainverify.jobs import policies, push
 from chainverify.jobs.deployed import Source
 from chainverify.jobs.policies import LoadedPolicy
+from chainverify.jobs.validate import refuse_observed
 from chainverify.model.report import Report, exit_status
 from chainverify.output import text
 from chainverify.output.escape import escape
@@ -109,12 +110,7 @@ def _policy(repo: Repository, environ: Mapping[str, str], *, allow_unconfigured:
                 ".chainverify/policy.toml to the default branch before installing the hook",
             )
         loaded = found
-    if loaded.policy.observed:
-        raise PolicyError(
-            "is marked observed = true: init saw it in the repository, nobody confirmed it",
-            key=loaded.policy.observed[0], source=loaded.policy.source,
-            hint="check the key or name with its owner, then remove the mark",
-        )
+    refuse_observed(loaded)
     least = loaded.policy.server.require_trust
     if least == "external" and loaded.trust != "external":
         raise PolicyError(f"the policy's trust is {loaded.trust}, the server requires {least}", source=loaded.policy.source)

@@ -13,14 +13,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias
 
-from chainverify.errors import ChainverifyError, ObjectMissing
+from chainverify.errors import ChainverifyError, ObjectMissing, UsageError
 from chainverify.git import ranges, trees
 from chainverify.git.objects import ObjectReader
 from chainverify.git.repository import Repository
 from chainverify.jobs import policies
 from chainverify.jobs.pushed import Added, Scene
+from chainverify.jobs.validate import refuse_observed, validate
 from chainverify.model.report import FAIL, Finding, Subject
-from chainverify.policy.material import image_trust, signing_material
 from chainverify.policy.people import allowed
 
 DIRECTORY: Final = ".chainverify"
@@ -57,7 +57,8 @@ def check(
         subject = Subject("ref", each.update.ref)
         if policy.editors and not findings and _entry(reader, each.target.commit) not in brought:
             findings[subject.id] = _not_allowed(subject, None, may)
-        why = _unusable(repo, each.target.commit) if tip else None
+        changed = _entry(reader, each.target.commit) != in_force
+        why = _unusable(repo, each.target.commit) if tip and changed else None
         if why:
             findings.setdefault(subject.id, Finding(
                 "policy-change", FAIL, subject, f"no policy could be loaded from the new tip of {each.update.ref}: {why}",
@@ -96,11 +97,23 @@ def _unusable(repo: Repository, commit: str) -> str | None:
     """Why the policy of a commit cannot be used by the next push, None where it can."""
     try:
         loaded = policies.from_revision(repo, commit)
-        signing_material(loaded.policy, loaded.read)
-        image_trust(loaded.policy, loaded.read)
+        validate(loaded)
+        refuse_observed(loaded)
+        sections = (loaded.policy.commits, loaded.policy.messages)
+        for introduction in {section.introduction for section in sections if section is not None and section.introduction}:
+            if not _leads_to(repo, introduction, commit):
+                return f"its introduction {introduction} is not in the history of the new tip"
     except ChainverifyError as error:
         return error.message
     return None
+
+
+def _leads_to(repo: Repository, introduction: str, commit: str) -> bool:
+    try:
+        return repo.is_ancestor(introduction, commit)
+    except UsageError:
+        # no commit here has this id
+        return False
 
 
 def _not_allowed(subject: Subject, signer: str | None, may: frozenset[str]) -> Finding:

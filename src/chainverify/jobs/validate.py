@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from chainverify.errors import PolicyError
-from chainverify.images import verify
 from chainverify.jobs.policies import LoadedPolicy
 from chainverify.policy.material import image_trust, signing_material
 from chainverify.signatures import backends
@@ -20,6 +19,9 @@ class Validated(NamedTuple):
 
 def validate(loaded: LoadedPolicy) -> Validated:
     """Read every key that a policy names, as a run would. Raises `PolicyError` for the first that cannot be used."""
+    # the verifiers of images take their time to import, and most callers want no more than the next function
+    from chainverify.images import verify
+
     material = signing_material(loaded.policy, loaded.read)
     backends.load(material.openpgp, material.ssh)
     for stanza in image_trust(loaded.policy, loaded.read):

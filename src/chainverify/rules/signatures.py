@@ -84,7 +84,7 @@ def unsigned_commit(subject: Subject) -> Finding:
         FAIL,
         subject,
         "commit is not signed",
-        "sign it: git commit --amend -S for the last commit, git rebase --exec 'git commit --amend --no-edit -S' for more",
+        "sign it: git commit --amend -S for the last one, git rebase -r --exec 'git commit --amend --no-edit -S' BASE for more",
     )
 
 
