@@ -232,6 +232,28 @@ def test_states_of_a_certificate(home: GpgHome, name: str) -> None:
         assert judged(PAYLOAD + b"x", armored, ring, options=options) == "BAD signature-bad"
 
 
+@pytest.mark.parametrize("number", [0, 1], ids=["certificate", "subkey"])
+def test_an_extension_that_gpg_replaced_counts_for_the_time_before_it(home: GpgHome, number: int) -> None:
+    """A keyring that merges old and new copies holds the first statement, long expired, and the last; those between are gone."""
+    key = home.key(subkeys=["ed25519"])
+    armored = home.sign(key, PAYLOAD)
+    subkey = home.fingerprints(key)[number] if number else ""
+    home.expire(key, DAY, when=CREATED + 5, subkey=subkey)
+    old = home.export(key)
+    assert judged(PAYLOAD, armored, ring_of(old)) == EXPIRED
+    home.expire(key, 2000 * DAY, when=START + 300 * DAY, subkey=subkey)
+    both = ring_of(old + home.export(key))
+    assert judged(PAYLOAD, armored, both) == "GOOD"
+    assert "expiry-backfilled" in proof(armored, both).notes
+    assert judged(PAYLOAD, armored, both, options=STRICT) == EXPIRED
+    assert home.verdict(PAYLOAD, armored, when=START + 301 * DAY).word == "GOODSIG"
+    # a signature that comes to a server between the expiry and the extension that is known then is still too late
+    assert judged(PAYLOAD, armored, both, Clock(START, NOW, CREATED + 100 * 365 * DAY)) == EXPIRED
+    # a revocation ends it all the same
+    home.revoke(key, 2, when=START + 401 * DAY)
+    assert judged(PAYLOAD, armored, ring_of(old + home.export(key))) == HARD
+
+
 def test_notes_and_addresses_of_the_states(home: GpgHome) -> None:
     key = home.key(subkeys=["ed25519"], also=["Old <old@example.org>"])
     armored = home.sign(key, PAYLOAD)

@@ -8,7 +8,7 @@ The steps are those of RFC 9580 sections 5.2.3.10 to 5.2.3.31 and 10.1, the sema
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from cryptography.exceptions import InvalidSignature
@@ -27,6 +27,7 @@ SIGN_FLAG: Final = 0x02
 SUPERSEDED: Final = 1
 RETIRED: Final = 3
 USER_ID_INVALID: Final = 32
+_END_OF_TIME: Final = 1 << 62
 _SOFT: Final = frozenset((SUPERSEDED, RETIRED))
 _SOFT_FOR_USER_IDS: Final = frozenset((SUPERSEDED, RETIRED, USER_ID_INVALID))
 _WEAK_SINCE: Final = {MD5: 1_075_593_600, SHA1: 1_675_209_600}
@@ -113,7 +114,9 @@ class Certificate:
            binding where it refreshes it; `identity` takes any,
         5. a soft revocation made by then, and no newer binding since: REVOKED_SOFT_AT_T,
         6. key flags without signing: NOT_SIGNING_CAPABLE; a subkey that never signed its adoption: NOT_BOUND,
-        7. expiry of the key or the primary: EXPIRED_AT_T.
+        7. expiry of the key or the primary: EXPIRED_AT_T. Mode `backfill` takes the newest statement's word for it where the
+           one in force then says expired: gpg replaces a statement where it extends the key, so the one that said so at
+           the time is mostly gone. It is the owner's, who is pinned by the policy, and a revocation still counts.
 
         In mode `identity` steps 2, 5 and 7 are notes: the policy naming the certificate decides.
         """
@@ -178,9 +181,17 @@ class Certificate:
         elif not number and not (flags or 0) & SIGN_FLAG:
             yield "NOT_SIGNING_CAPABLE", "the primary key is not for signing"
 
-        period = next((item.key_expires for item in governing if item.key_expires), 0)
-        for component, seconds in ((primary, period), (own, binding.key_expires if binding else 0)):
-            if seconds and component.packet.created + seconds <= time:
+        newest = _active(own.statements, _END_OF_TIME, "strict") if number else None
+        periods = (
+            (primary, _period(governing), _period(self._governing(_END_OF_TIME, "strict"))),
+            (own, _period([binding] if binding else []), _period([newest] if newest else [])),
+        )
+        for component, seconds, latest in periods:
+            if not _ended(component, seconds, time):
+                continue
+            if mode == "backfill" and not _ended(component, latest, time):
+                notes.append("expiry-backfilled")
+            else:
                 yield "EXPIRED_AT_T", "the key had expired"
 
     def _governing(self, time: int, mode: Mode) -> list[Statement]:
@@ -361,6 +372,15 @@ def _active(statements: tuple[Statement, ...], time: int, mode: Mode) -> Stateme
     if later:
         return min(later, key=lambda item: item.created)
     return max(statements, key=lambda item: item.created, default=None) if mode == "identity" else None
+
+
+def _period(statements: Sequence[Statement]) -> int:
+    """Seconds that a key lives after its creation, by the first statement that says so; 0 for ever."""
+    return next((item.key_expires for item in statements if item.key_expires), 0)
+
+
+def _ended(component: Component, period: int, time: int) -> bool:
+    return bool(period) and component.packet.created + period <= time
 
 
 def _softly_revoked(revocations: tuple[Revocation, ...], renewals: tuple[Statement, ...], time: int) -> bool:
