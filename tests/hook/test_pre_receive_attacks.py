@@ -66,6 +66,47 @@ def test_a_replacement_is_refused_whatever_the_policy_advises(world: World) -> N
     world.refused(f"main:refs/replace/{world.server.tip('refs/heads/main')}", rule="ref-rewind")
 
 
+def test_two_names_of_one_branch_do_not_hide_each_other(world: World) -> None:
+    for name in ("master", "trunk"):
+        world.server.git("symbolic-ref", f"refs/heads/{name}", "refs/heads/main")
+    tip = world.clone.tip() or ""
+    by_carol(world)
+    world.refused(f"{tip}:refs/heads/master", f"{world.clone.tip()}:refs/heads/trunk", rule="signer-not-allowed")
+    world.clone.commit("SHOP-3: by Alice", {"b": "1"}, key=world.alice, parents=[tip])
+    first = world.clone.tip()
+    second = world.clone.commit("SHOP-4: by Alice", {"c": "1"}, key=world.alice)
+    world.refused(f"{first}:refs/heads/master", f"{second}:refs/heads/trunk", rule="chainverify: usage")
+
+
+def test_a_protected_name_of_an_unprotected_branch_is_judged_too(world: World) -> None:
+    world.accepted("main:refs/heads/feature/x")
+    world.server.git("symbolic-ref", "refs/heads/release/stable", "refs/heads/feature/x")
+    by_carol(world)
+    world.refused("main:refs/heads/feature/x", rule="signer-not-allowed")
+
+
+def test_of_two_proposals_both_are_judged(world: World) -> None:
+    tip = world.clone.tip()
+    by_carol(world)
+    world.refused(f"{tip}:refs/for/main/a", "main:refs/for/main/b", rule="signer-not-allowed")
+    world.server.git("symbolic-ref", "refs/heads/master", "refs/heads/main")
+    world.refused("main:refs/for/master/a", rule="signer-not-allowed")
+
+
+def test_a_push_about_another_state_is_refused(world: World) -> None:
+    """git would drop that ref and apply the others, with the judgement of the whole."""
+    from chainverify.errors import UsageError
+    from chainverify.formats.push import RefUpdate
+    from chainverify.git.repository import Repository as Git
+    from chainverify.jobs import pushed
+
+    git = Git.discover(world.server.path)
+    tip = world.clone.tip() or ""
+    lie = RefUpdate("refs/heads/none", tip, tip)
+    with pytest.raises(UsageError, match="is at nothing, the push says"):
+        pushed.names(git, [lie], dict(git.refs()))
+
+
 # --- rewinds
 
 
@@ -83,6 +124,27 @@ def test_going_back_to_an_old_policy_needs_its_owner(world: World) -> None:
     world.refused("main", rule="policy-change")
 
 
+def test_an_old_policy_does_not_come_back_through_another_ref(world: World) -> None:
+    """What the other ref of the push brings is the owner's, but not this push's."""
+    ancient = world.clone.tip() or ""
+    with_policy(world, POLICY + "# second\n")
+    strong = world.clone.tip() or ""
+    world.accepted(f"{ancient}:refs/heads/lag")
+    world.clone.commit(
+        "Merge the past", tree=world.clone.tree({}, [ancient]), key=world.bob, author=BOB, parents=[strong, ancient]
+    )
+    world.refused("main", f"{strong}:refs/heads/lag", rule="policy-change")
+    world.accepted(f"{strong}:refs/heads/lag")
+
+
+def test_the_default_branch_is_not_deleted(world: World) -> None:
+    with_policy(world, POLICY.replace('match = ["refs/heads/main", ', "match = ["))
+    world.server.git("config", "receive.denyDeleteCurrent", "ignore")
+    world.server.git("symbolic-ref", "refs/heads/master", "refs/heads/main")
+    world.refused(":main", rule="policy-change")
+    world.refused(":refs/heads/master", rule="policy-change")
+
+
 def test_a_rewind_is_answered_for_by_a_new_tip(world: World) -> None:
     with_policy(world, POLICY.replace("[images]", 'rewind-signers = ["role:owner"]\n[images]'))
     base_tip = world.clone.tip() or ""
@@ -91,6 +153,9 @@ def test_a_rewind_is_answered_for_by_a_new_tip(world: World) -> None:
     world.clone.update("HEAD", base_tip)
     world.clone.commit("SHOP-3: by Bob", {"b": "1"}, key=world.bob, author=BOB)
     world.accepted("main")
+    world.refused(f"+{old}:main", rule="ref-rewind")
+    # nor when no ref leads to it any more
+    world.accepted(":refs/heads/feature/x")
     world.refused(f"+{old}:main", rule="ref-rewind")
     world.clone.update("HEAD", base_tip)
     world.clone.commit("SHOP-4: Alice means it", {"c": "1"}, key=world.alice)
@@ -124,9 +189,11 @@ def test_a_tip_whose_tree_cannot_be_read_does_not_become_the_default(world: Worl
         (lambda text: text.replace("[commits]", "[commits"), "line"),
         (lambda text: text.replace("keys/carol.pub", "keys/gone.pub"), "gone.pub"),
         (lambda text: text.replace('name = "Carol Example"', 'name = "Carol Example"\nobserved = true'), "observed"),
+        (lambda text: text.replace("[commits]\n", ""), "no [commits] section"),
+        (lambda text: text.replace("[commits]", '[commits]\nformats = "openpgp"'), "nobody who may change it could sign now"),
         (lambda text: text.replace("[commits]", '[commits]\nintroduction = "' + "1" * 40 + '"'), "introduction"),
     ],
-    ids=["syntax", "key", "observed", "introduction"],
+    ids=["syntax", "key", "observed", "commits", "formats", "introduction"],
 )
 def test_a_policy_that_the_next_push_could_not_use_is_refused(world: World, spoil: Callable[[str], str], words: str) -> None:
     world.clone.commit("SHOP-2: policy", {".chainverify/policy.toml": spoil(POLICY)}, key=world.alice)
@@ -213,6 +280,16 @@ def test_a_tag_of_a_tree_deploys_that_tree(world: World) -> None:
     world.refused("refs/tags/t", rule="image-not-covered")
 
 
+def test_a_release_tag_is_its_signers_s_and_what_it_names_is_not_asked(world: World) -> None:
+    with_policy(world, POLICY.replace("[images]", '[[refs]]\nmatch = ["refs/tags/v*"]\nsigners = ["role:owner"]\n[images]'))
+    world.clone.commit("SHOP-2: by Bob", {"b": "1"}, key=world.bob, author=BOB)
+    world.accepted("main")
+    world.clone.tag("v1", key=world.alice)
+    world.accepted("refs/tags/v1")
+    world.clone.tag("v2", key=world.bob, tagger=BOB)
+    world.refused("refs/tags/v2", rule="signer-not-allowed")
+
+
 # --- differences
 
 
@@ -243,6 +320,12 @@ def test_what_the_server_had_before_is_not_judged_as_if_it_came_now(world: World
     with_policy(world, POLICY.replace('name = "Carol Example"', end))
     # the commit is of June 2025, and came before its signer left: a branch at it is no new signature
     world.accepted(f"{carol}:refs/heads/feature/y")
+    # an object that merely lies on the disk, because an accepted pack held it too, proves nothing
+    late = world.clone.commit("SHOP-5: backdated too", {"y": "1"}, key=world.carol, author=CAROL, ref=None, parents=[carol or ""])
+    world.server.git("unpack-objects", "-q", stdin=world.clone.run(
+        "pack-objects", "-q", "--stdout", "--revs", stdin=f"{late}\n^{carol}\n".encode()
+    ).stdout)
+    world.refused(f"{late}:refs/heads/feature/w", rule="signer-expired")
     # but one that comes now is, whatever date it claims
     world.clone.commit("SHOP-5: backdated", {"z": "1"}, key=world.carol, author=CAROL)
     world.refused("HEAD:refs/heads/feature/z", rule="signer-expired")

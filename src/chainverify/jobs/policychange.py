@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias
 
 from chainverify.errors import ChainverifyError, ObjectMissing, UsageError
+from chainverify.formats.push import RefUpdate
 from chainverify.git import ranges, trees
 from chainverify.git.objects import ObjectReader
 from chainverify.git.repository import Repository
@@ -21,6 +22,7 @@ from chainverify.jobs import policies
 from chainverify.jobs.pushed import Added, Scene
 from chainverify.jobs.validate import refuse_observed, validate
 from chainverify.model.report import FAIL, Finding, Subject
+from chainverify.policy.model import Policy
 from chainverify.policy.people import allowed
 
 DIRECTORY: Final = ".chainverify"
@@ -31,37 +33,52 @@ Entry: TypeAlias = "tuple[int, str] | str | None"
 
 
 def check(
-    scene: Scene, added: Iterable[Added], proved: dict[str, str], in_time: Callable[[int, int], None]
+    scene: Scene,
+    pairs: Iterable[tuple[RefUpdate, Added | None]],
+    proved: dict[str, str],
+    in_time: Callable[[int, int], None],
+    now: int,
 ) -> list[Finding]:
-    """The `policy-change` findings of a push; `proved` are the signers of its objects."""
-    repo, reader, policy, default = scene.repo, scene.reader, scene.policy, scene.default
+    """The `policy-change` findings of a push; `proved` are the signers of its objects, `now` is in seconds since the epoch.
+
+    Only the default branch's own update counts: what other refs hold changes nothing until it lands there, and what was in
+    the default branch's history before may not come back by being pushed elsewhere at the same time.
+    """
+    reader, policy, default = scene.reader, scene.policy, scene.default
     tip = scene.before.get(default or "")
     in_force = _entry(reader, tip) if tip else None
     may = allowed(policy.editors, policy)
     findings: dict[str, Finding] = {}
-    brought: set[Entry] = {in_force}
-    for each in added:
+    for update, each in pairs:
+        if update.ref != default:
+            continue
+        subject = Subject("ref", update.ref)
+        if each is None:
+            findings[subject.id] = Finding(
+                "policy-change", FAIL, subject, f"deleting {update.ref}, the default branch, takes the policy away",
+                "move HEAD on the server to another branch with a policy first",
+            )  # fmt: skip
+            continue
+        brought: set[Entry] = {in_force}
         mine = set(each.selection.oids)
         for done, oid in enumerate(each.selection.oids if policy.editors else ()):
             in_time(done, len(mine))
-            now = _entry(reader, oid)
-            if oid in findings or not _changes(reader, oid, now, in_force, mine):
+            entry = _entry(reader, oid)
+            if oid in findings or not _changes(reader, oid, entry, in_force, mine):
                 continue
             if proved.get(oid) in may:
-                brought.add(now)
+                brought.add(entry)
             else:
                 findings[oid] = _not_allowed(Subject("commit", oid), proved.get(oid), may)
-    for each in added:
-        if each.update.ref != default or each.proposed or each.target.commit is None:
+        if each.proposed or each.target.commit is None:
             continue
-        subject = Subject("ref", each.update.ref)
-        if policy.editors and not findings and _entry(reader, each.target.commit) not in brought:
+        entry = _entry(reader, each.target.commit)
+        if policy.editors and not findings and entry not in brought:
             findings[subject.id] = _not_allowed(subject, None, may)
-        changed = _entry(reader, each.target.commit) != in_force
-        why = _unusable(repo, each.target.commit) if tip and changed else None
+        why = _unusable(scene.repo, each.target.commit, now) if tip and entry != in_force else None
         if why:
             findings.setdefault(subject.id, Finding(
-                "policy-change", FAIL, subject, f"no policy could be loaded from the new tip of {each.update.ref}: {why}",
+                "policy-change", FAIL, subject, f"no policy could be used from the new tip of {update.ref}: {why}",
                 "keep a policy that `chainverify policy check` accepts: under none every later push would be refused",
             ))
     return list(findings.values())
@@ -93,12 +110,15 @@ def _entry(reader: ObjectReader, commit: str) -> Entry:
         return f"unreadable:{commit}:{error.message}"
 
 
-def _unusable(repo: Repository, commit: str) -> str | None:
+def _unusable(repo: Repository, commit: str, now: int) -> str | None:
     """Why the policy of a commit cannot be used by the next push, None where it can."""
     try:
         loaded = policies.from_revision(repo, commit)
         validate(loaded)
         refuse_observed(loaded)
+        why = _nobody_could(loaded.policy, now)
+        if why:
+            return why
         sections = (loaded.policy.commits, loaded.policy.messages)
         for introduction in {section.introduction for section in sections if section is not None and section.introduction}:
             if not _leads_to(repo, introduction, commit):
@@ -106,6 +126,22 @@ def _unusable(repo: Repository, commit: str) -> str | None:
     except ChainverifyError as error:
         return error.message
     return None
+
+
+def _nobody_could(policy: Policy, now: int) -> str | None:
+    """Why nobody could bring the next policy, None where somebody could."""
+    if policy.commits is None:
+        asked = bool(policy.editors) or any(stanza.signers for stanza in policy.refs)
+        return "it names who may sign, and has no [commits] section under which anybody is proved to have" if asked else None
+    for signer in policy.signers:
+        if policy.editors and signer.name not in allowed(policy.editors, policy):
+            continue
+        kinds = (("openpgp", signer.openpgp), ("ssh", signer.ssh))
+        usable = any(keys and kind in policy.commits.formats for kind, keys in kinds)
+        late = signer.valid_before is not None and signer.valid_before <= now
+        if usable and not late and signer.compromised_at is None:
+            return None
+    return "nobody who may change it could sign now: no key of an accepted format, or the person's time is over"
 
 
 def _leads_to(repo: Repository, introduction: str, commit: str) -> bool:
@@ -121,5 +157,6 @@ def _not_allowed(subject: Subject, signer: str | None, may: frozenset[str]) -> F
     return Finding(
         "policy-change", FAIL, subject,
         f"{who} changes {DIRECTORY}/, which only {' or '.join(sorted(may)) or 'nobody'} may",
-        "leave the policy as it is, or have the change signed by someone that [policy] signers names",
+        "leave the policy as it is, or have the change (for a merge: the merge, or fast-forward it) signed by someone that "
+        "[policy] signers names",
     )

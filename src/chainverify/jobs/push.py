@@ -62,19 +62,19 @@ def check_push(repo: Repository, updates: Sequence[RefUpdate], judging: Judging)
         scene = Scene(repo, reader, Objects(reader), dict(repo.refs()), repo.head_ref(), policy)
         try:
             named = pushed.names(repo, updates, scene.before)
-            added: list[Added] = []
+            pairs: list[tuple[RefUpdate, Added | None]] = []
             for done, (update, proposed) in enumerate(named):
                 judging.in_time(done, len(named))
-                if update.new is not None:
-                    added.append(_added(scene, update, proposed=proposed))
+                pairs.append((update, _added(scene, update, proposed=proposed) if update.new is not None else None))
+            added = [each for _, each in pairs if each is not None]
             signed = _check_history(repo, added, judging, counts)
             proved = _signers(signed)
             landing = _check_landing(added, signed, proved, policy)
-            changes = _check_refs(scene, named, added, proved, judging.in_time)
+            changes = _check_refs(scene, pairs, proved, judging.in_time)
             always += [each for each in changes if refs.replaces(each.subject.id)]
             findings += [each for each in changes if not refs.replaces(each.subject.id)]
             if judging.loaded.trust != "external":
-                landing += policychange.check(scene, added, proved, judging.in_time)
+                landing += policychange.check(scene, pairs, proved, judging.in_time, judging.now)
             refused = {each.subject.id for each in landing}
             findings += [each for each in signed if not (each.status == PASS and each.subject.id in refused)] + landing
             findings += _check_messages(repo, added, judging, counts)
@@ -105,6 +105,9 @@ def _judged_before(scene: Scene, update: RefUpdate) -> list[str]:
     """Commits whose history needs no verdict again for this ref: see the module's text."""
     if update.old is not None:
         tips = [update.old]
+    elif update.ref.startswith(refs.TAGS):
+        # a tag is a name for what is there; its own signature is asked for beside this
+        tips = [scene.before[scene.default]] if scene.default in scene.before else []
     else:
         policy = scene.policy
         wanted = set(refs.stanzas(update.ref, policy))
@@ -179,7 +182,10 @@ def _check_landing(
         may = refs.signers(ref, policy)
         if may is None:
             continue
-        for oid in (*each.selection.oids, *each.target.tags):
+        # what lands on a tag is the tag, or the commit that a lightweight one names
+        tag = ref.startswith(refs.TAGS)
+        last = (each.target.commit,) if each.target.commit else ()
+        for oid in (each.target.tags or last) if tag else (*each.selection.oids, *each.target.tags):
             subject = Subject("tag" if oid in each.target.tags else "commit", oid)
             signer = proved.get(oid)
             if signer is not None:
@@ -196,18 +202,15 @@ def _check_landing(
 
 def _check_refs(
     scene: Scene,
-    named: Sequence[tuple[RefUpdate, bool]],
-    added: Sequence[Added],
+    pairs: Sequence[tuple[RefUpdate, Added | None]],
     proved: dict[str, str],
     in_time: Callable[[int, int], None],
 ) -> list[Finding]:
     """What may happen to each ref itself, and that what it would point at can be judged at all."""
-    by_ref = {each.update.ref: each for each in added}
     findings: list[Finding] = []
-    for done, (update, proposed) in enumerate(named):
-        in_time(done, len(named))
-        each = by_ref.get(update.ref)
-        if proposed:
+    for done, (update, each) in enumerate(pairs):
+        in_time(done, len(pairs))
+        if each is not None and each.proposed:
             # a request for a merge: its target keeps its history whatever the request's is
             continue
         tip = each.target.commit if each else None

@@ -92,33 +92,60 @@ class Added(NamedTuple):
     proposed: bool = False
 
 
-def names(
-    repo: Repository, updates: Sequence[RefUpdate], before: dict[str, str]
-) -> tuple[tuple[RefUpdate, bool], ...]:
+def names(repo: Repository, updates: Sequence[RefUpdate], before: dict[str, str]) -> tuple[tuple[RefUpdate, bool], ...]:
     """Every update of a push under every name that it goes by, and whether that name is only proposed to be updated.
 
-    git moves the target of a symbolic ref, whatever name the push uses; a proposal will be merged into its branch.
+    git moves the target of a symbolic ref, whatever name the push uses, and whoever reads another symbolic ref to the same
+    target sees it moved too; a proposal will be merged into its branch.
+
+    Raises `UsageError` where the push is about another state than the repository's, or gives one ref two values: what git then
+    does with its parts is not what was judged.
     """
-    found: dict[str, tuple[RefUpdate, bool]] = {}
+    symbolic = _symbolic_refs(repo)
+    found: dict[tuple[str, str | None, bool], tuple[RefUpdate, bool]] = {}
+    values: dict[str, str | None] = {}
     for update in updates:
-        found[update.ref] = (update, False)
-    for update in updates:
-        ref = update.ref
-        for _ in range(MAX_SYMBOLIC_DEPTH):
-            target = _symbolic(repo, ref)
-            if target is None:
-                break
-            ref = target
-            found.setdefault(ref, (update._replace(ref=ref), False))
+        if before.get(update.ref) != update.old:
+            at = before.get(update.ref) or "nothing"
+            raise UsageError(f"{update.ref} is at {at}, the push says {update.old or 'nothing'}", hint="fetch, and push again")
+        for ref in _aliases(repo, update.ref, symbolic):
+            if values.setdefault(ref, update.new) != update.new:
+                raise UsageError(f"the push gives {ref} two values under different names", hint="push one of them")
+            found.setdefault((ref, update.new, False), (update._replace(ref=ref), False))
         if update.ref.startswith(FOR) and update.new is not None:
             branch = _proposed(update.ref, before)
-            if branch is not None:
-                found.setdefault(branch, (RefUpdate(branch, before[branch], update.new), True))
+            for ref in _aliases(repo, branch, symbolic) if branch else ():
+                proposal = RefUpdate(ref, before.get(ref, before.get(branch or "")), update.new)
+                found.setdefault((ref, update.new, True), (proposal, True))
     return tuple(found.values())
 
 
-def _symbolic(repo: Repository, ref: str) -> str | None:
-    """The ref that a symbolic ref stands for, whether that exists or not; None for an ordinary one."""
+def _symbolic_refs(repo: Repository) -> dict[str, str]:
+    """The symbolic refs that lead somewhere, and what they stand for."""
+    listed = repo.run("for-each-ref", "--format=%(refname) %(symref)").decode("utf-8", "backslashreplace")
+    pairs = (line.split(" ", 1) for line in listed.split("\n") if " " in line)
+    return {ref: target for ref, target in pairs if target}
+
+
+def _aliases(repo: Repository, ref: str, symbolic: dict[str, str]) -> tuple[str, ...]:
+    """A ref, what it stands for, and all symbolic refs that stand for one of these."""
+    found = {ref: None}
+    for _ in range(MAX_SYMBOLIC_DEPTH):
+        target = symbolic.get(ref) or _dangling(repo, ref)
+        if target is None:
+            break
+        ref = target
+        found[ref] = None
+    grown = True
+    while grown:
+        more = [alias for alias, target in symbolic.items() if target in found and alias not in found]
+        found.update(dict.fromkeys(more))
+        grown = bool(more)
+    return tuple(found)
+
+
+def _dangling(repo: Repository, ref: str) -> str | None:
+    """What a symbolic ref stands for that does not exist yet (git lists no such ref); None for an ordinary one."""
     if not (repo.common_dir / "reftable").is_dir():
         # an ordinary ref is a file with an object id, or in packed-refs, where no symbolic ref can be
         try:
@@ -143,15 +170,27 @@ def _proposed(ref: str, before: dict[str, str]) -> str | None:
 
 
 def arrived(repo: Repository, oids: Sequence[str]) -> frozenset[str]:
-    """The objects that came with this push; the others the server had already, and judged when they came.
+    """The commits that came with this push: those that no ref led to before it.
 
-    What a refused push brings is deleted with its quarantine, so what is outside of it was let in once.
+    That an object lay on the disk proves nothing: git keeps whatever an accepted pack held beside what its refs needed.
     """
+    if not oids:
+        return frozenset()
+    earlier = repo.before_push()
     asked = "".join(f"{oid}\n" for oid in oids).encode()
-    earlier = repo.before_push().run("cat-file", "--batch-check=%(objectname)", stdin=asked)
-    return frozenset(oids) - {line for line in earlier.decode("ascii", "replace").split("\n") if repo.is_oid(line)}
+    listed = earlier.run("cat-file", "--batch-check=%(objectname)", stdin=asked).decode("ascii", "replace").split("\n")
+    there = [line for line in listed if repo.is_oid(line)]
+    if not there:
+        return frozenset(oids)
+    try:
+        loose = earlier.run("rev-list", "--stdin", "--not", "--all", stdin="".join(f"{oid}\n" for oid in there).encode())
+    except UsageError:
+        return frozenset(oids)
+    return frozenset(oids) - (set(there) - set(loose.decode("ascii", "replace").split("\n")))
 
 
 def is_new(repo: Repository, oid: str) -> bool:
-    """Whether a commit is in the history of no ref that there was before the push."""
-    return not repo.run("for-each-ref", "--count=1", "--contains", oid, "--format=%(refname)")
+    """Whether a commit was nowhere in the repository before the push: only then does whoever signed it mean this push."""
+    asked = f"{oid}\n".encode()
+    answer = repo.before_push().run("cat-file", "--batch-check=%(objectname)", stdin=asked)
+    return answer.decode("ascii", "replace").strip() != oid

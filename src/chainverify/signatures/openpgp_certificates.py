@@ -183,13 +183,14 @@ class Certificate:
 
         newest = _active(own.statements, _END_OF_TIME, "strict") if number else None
         periods = (
-            (primary, _period(governing), _period(self._governing(_END_OF_TIME, "strict"))),
-            (own, _period([binding] if binding else []), _period([newest] if newest else [])),
+            (primary, governing, self._governing(_END_OF_TIME, "strict")),
+            (own, [binding] if binding else [], [newest] if newest else []),
         )
-        for component, seconds, latest in periods:
-            if not _ended(component, seconds, time):
+        for component, then, last in periods:
+            if not _ended(component, _period(then), time):
                 continue
-            if mode == "backfill" and not _ended(component, latest, time):
+            # no statement that lasts is not one that says for ever
+            if mode == "backfill" and last and not _ended(component, _period(last), time):
                 notes.append("expiry-backfilled")
             else:
                 yield "EXPIRED_AT_T", "the key had expired"
