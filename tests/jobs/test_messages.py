@@ -137,6 +137,16 @@ def test_what_cannot_be_read_is_said_and_the_rest_is_judged(tmp_path: Path) -> N
     ]  # fmt: skip
 
 
+def test_the_message_of_a_malformed_commit_is_judged_all_the_same(tmp_path: Path) -> None:
+    """A policy that only advises `commit-malformed` does not thereby let every message in."""
+    repo = Repository.create(tmp_path / "repo")
+    raw = repo.read(repo.commit("no ticket"))
+    for spoilt in (raw.replace(b"author ", b"auth0r "), raw.replace(b"\n\n", b"\ntree " + b"0" * 40 + b"\n\n"), raw[:46]):
+        found, _ = check_messages(Opened.discover(repo.path), [repo.write("commit", spoilt)], RULES)
+        assert ("commit-malformed", "fail") in short(found)
+        assert ("message-ticket", "fail") in short(found)
+
+
 @pytest.mark.parametrize(
     ("header", "message", "expected"),
     [

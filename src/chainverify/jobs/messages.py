@@ -83,7 +83,7 @@ def check_messages(
     from chainverify.errors import ChainverifyError, UsageError
     from chainverify.formats.objects import parse_commit
     from chainverify.git.objects import ObjectReader
-    from chainverify.model.report import FAIL, UNKNOWN, Finding, Subject
+    from chainverify.model.report import FAIL, PASS, UNKNOWN, Finding, Subject
 
     found: list[Finding] = []
     count = looked = walked = tested = 0
@@ -131,6 +131,9 @@ def check_messages(
             except ChainverifyError as error:
                 status: Status = FAIL if error.status == FAIL else UNKNOWN
                 found.append(Finding(error.rule, status, Subject("message", name), error.message, error.hint))
+                if not isinstance(answer, ChainverifyError) and answer.kind == "commit":
+                    # whatever is wrong with its header, and however little the policy minds: it has a message, and that is judged
+                    found.extend(each for each in judge_commits((_bare(answer),), policy) if each.status != PASS)
                 continue
             found.extend(judge_commits((commit,), policy, proved, merged))
         if progress is not None:
@@ -150,3 +153,11 @@ def _subject(repo: Repository, raw: RawObject, oid: str) -> str | None:
     commit = parse_commit(oid, raw.data, repo.algorithm)
     text, problem = text_of.decode(commit.message, commit.encoding, rules.MESSAGE_JUDGED_MAX)
     return None if problem else text_of.subject(text)
+
+
+def _bare(raw: RawObject) -> Commit:
+    """A commit that cannot be split strictly, as far as its message goes: what stands after the first blank line."""
+    from chainverify.model.gitobject import Commit, Ident
+
+    nobody = Ident(b"", b"", 0, b"+0000")
+    return Commit(raw.oid, "", (), nobody, nobody, None, raw.data.partition(b"\n\n")[2], raw.data, None)
