@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from chainverify.manifests.yamlnodes import Found, Mapping, Node, Scalar, Sequence, Steps, texts
+from chainverify.manifests.yamlnodes import Found, Mapping, Node, Scalar, Sequence, Steps, objects, texts
 
 FILE_NAMES: Final = frozenset(("kustomization.yaml", "kustomization.yml", "Kustomization"))
 """Names under which kustomize looks for a kustomization, which then needs neither apiVersion nor kind."""
@@ -44,30 +44,12 @@ def find(root: Node, path: str) -> list[Found] | None:
         return list(_json_patch(root)) or None
     if not isinstance(root, Mapping):
         return None
-    found = [each for item, steps in _objects(root) for each in _flux(item, steps)]
+    found = [each for item, steps in objects(root) for each in _flux(item, steps)]
     versions, kinds = texts(root, "apiVersion"), set(texts(root, "kind"))
     named = path.rpartition("/")[2] in FILE_NAMES
     if named or (any(version.startswith(_OWN_GROUP) for version in versions) and kinds & _OWN_KINDS):
         return [*found, *_overrides(root, None), *_sources(root)]
-    return found or ([] if any(_is_flux(item) for item, _ in _objects(root)) else None)
-
-
-def _objects(root: Mapping) -> list[tuple[Mapping, Steps]]:
-    """An object, or those of a List, at any depth of Lists."""
-    found: list[tuple[Mapping, Steps]] = []
-    stack: list[tuple[Node, Steps]] = [(root, None)]
-    seen: set[int] = set()
-    while stack:
-        node, steps = stack.pop()
-        if not isinstance(node, Mapping) or id(node) in seen:
-            continue
-        seen.add(id(node))
-        found.append((node, steps))
-        if any(kind.endswith("List") for kind in texts(node, "kind")):
-            for items in node.fields.get("items", ()):
-                if isinstance(items, Sequence):
-                    stack += [(item, ((steps, "items"), number)) for number, item in enumerate(items.items)]
-    return found
+    return found or ([] if any(_is_flux(item) for item, _ in objects(root)) else None)
 
 
 def _is_flux(node: Mapping) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from chainverify.manifests.yamlnodes import Found, Mapping, Node, Scalar, Sequence, Steps, texts
+from chainverify.manifests.yamlnodes import Found, Mapping, Node, Scalar, Steps, objects, texts
 
 KINDS: Final = {
     ("helm.toolkit.fluxcd.io", "HelmRelease"): "chart",
@@ -35,13 +35,7 @@ _OTHER_SOURCES: Final = frozenset(("OCIRepository", "Bucket", "ExternalArtifact"
 def find(root: Node, path: str) -> list[Found] | None:
     """One candidate for every object that renders others, inside lists too; None where there is none."""
     found: list[Found] = []
-    stack: list[tuple[Node, Steps]] = [(root, None)]
-    seen: set[int] = set()
-    while stack:
-        node, steps = stack.pop()
-        if not isinstance(node, Mapping) or id(node) in seen:
-            continue
-        seen.add(id(node))
+    for node, steps in objects(root):
         groups = {version.partition("/")[0] for version in texts(node, "apiVersion")}
         for value in node.fields.get("kind", ()):
             if not isinstance(value, Scalar):
@@ -53,10 +47,6 @@ def find(root: Node, path: str) -> list[Found] | None:
                 found.append(Found(value, (steps, "kind"), role, "likely", reason))
             if kind == _FLUX[1] and _FLUX[0] in groups:
                 found += _from_elsewhere(node, steps)
-            if kind.endswith("List"):
-                for items in node.fields.get("items", ()):
-                    if isinstance(items, Sequence):
-                        stack += [(item, ((steps, "items"), number)) for number, item in enumerate(items.items)]
     return found or None
 
 

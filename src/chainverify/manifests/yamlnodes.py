@@ -149,6 +149,20 @@ def entries(mapping: Mapping, key: str, steps: Steps) -> Iterator[tuple[Node, St
                 yield item, ((steps, key), number)
 
 
+def objects(root: Node) -> Iterator[tuple[Mapping, Steps]]:
+    """A Kubernetes object, or a List and the objects in it, at any depth of Lists; one that aliases repeat comes once."""
+    stack: list[tuple[Node, Steps]] = [(root, None)]
+    seen: set[int] = set()
+    while stack:
+        node, steps = stack.pop()
+        if not isinstance(node, Mapping) or id(node) in seen:
+            continue
+        seen.add(id(node))
+        yield node, steps
+        if any(kind.endswith("List") for kind in texts(node, "kind")):
+            stack += entries(node, "items", steps)
+
+
 Skip: TypeAlias = Callable[[list[Node]], bool]
 """Says, of the keys and values of a root mapping so far and the key that comes next, whether the value need not be built."""
 
