@@ -14,6 +14,7 @@ import click
 from click.core import ParameterSource
 
 from chainverify.errors import UsageError
+from chainverify.jobs.processors import processors
 
 FORMATS = ("text", "json")
 """Output formats of this version."""
@@ -45,13 +46,6 @@ def home() -> Path | None:
         return Path.home()
     except RuntimeError:
         return None
-
-
-def _processors() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not Linux
-        return os.cpu_count() or 1
 
 
 def colour(choice: str = "auto") -> bool | None:
@@ -110,7 +104,7 @@ def shared(function: F) -> F:
             quiet=given.pop("quiet"),
             verbose=given.pop("verbose"),
             progress=not given.pop("no_progress") and is_terminal(sys.stderr),
-            jobs=given.pop("jobs") or _processors(),
+            jobs=given.pop("jobs") or processors(),
             offline=given.pop("offline"),
             now=int(time.time()),
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
@@ -135,16 +135,17 @@ class Repository:
         name = revision.removesuffix("^{commit}")
         named = self._run("rev-parse", "--verify", "-q", "--end-of-options", name).stdout.decode("utf-8", "replace").strip()
         # a full id that is not here may be a mistake; a ref that holds one is not
-        if self.is_oid(named) and named != name and not self._present(named):
+        if self.is_oid(named) and named != name and not self.present((named,)):
             raise ObjectMissing(f"{revision} is {named}, which is not in the repository", hint="fetch it, or run git fsck")
         raise UsageError(
             f"no revision {revision!r} in {self.git_dir}", hint="look at `git log --all`; a shallow clone may need git fetch"
         )
 
-    def _present(self, oid: str) -> bool:
-        """Whether an object is here, by its full id."""
-        answer = self.run("cat-file", "--batch-check=%(objectname)", stdin=f"{oid}\n".encode())
-        return answer.decode("ascii", "replace").strip() == oid
+    def present(self, oids: Iterable[str]) -> frozenset[str]:
+        """Which of these objects, by their full ids, are here."""
+        asked = frozenset(oids)
+        answer = self.run("cat-file", "--batch-check=%(objectname)", stdin="".join(f"{oid}\n" for oid in asked).encode())
+        return asked & frozenset(answer.decode("ascii", "replace").split("\n"))
 
     def is_ancestor(self, ancestor: str, *descendants: str) -> bool:
         """Whether a commit is in the history of one of the others, or is one; all are full ids of commits (or of their tags).

@@ -20,6 +20,7 @@ from chainverify.git.repository import Repository
 from chainverify.jobs import policies, push
 from chainverify.jobs.deployed import Source
 from chainverify.jobs.policies import LoadedPolicy
+from chainverify.jobs.processors import processors
 from chainverify.jobs.validate import refuse_observed
 from chainverify.model.report import Report, exit_status
 from chainverify.output import text
@@ -72,7 +73,7 @@ def _judge(arguments: Sequence[str], stdin: IO[bytes], stderr: IO[str], environ:
         return 0
     deadline = loaded.policy.server.deadline
     judging = push.Judging(
-        loaded, now, _processors(), Source(offline=False, environ=environ), _in_time(started, deadline),
+        loaded, now, processors(), Source(offline=False, environ=environ), _in_time(started, deadline),
         lambda: _left(started, deadline),
     )  # fmt: skip
     return _answer(push.check_push(repo, updates, judging), stderr)
@@ -148,10 +149,6 @@ def _in_time(started: float, deadline: float | None) -> Callable[[int, int], Non
 def _left(started: float, deadline: float | None) -> float:
     """Seconds that registries may take: what is left of the deadline, and never more than a pusher would wait."""
     return MAX_IMAGE_SECONDS if deadline is None else max(0.0, min(MAX_IMAGE_SECONDS, started + deadline - time.monotonic()))
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _say(stderr: IO[str], lines: Sequence[str]) -> None:

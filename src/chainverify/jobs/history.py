@@ -7,7 +7,6 @@ astray (by a shallow clone, or a cache that lies) ends as `history-incomplete`, 
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
@@ -17,6 +16,7 @@ from chainverify.git import ranges
 from chainverify.git.objects import Answer, ObjectReader
 from chainverify.git.repository import Repository
 from chainverify.jobs import parallel
+from chainverify.jobs.processors import processors
 from chainverify.model.gitobject import Tag
 from chainverify.model.report import FAIL, PASS, Finding, Subject
 from chainverify.model.signing import Clock, SignatureOptions
@@ -307,8 +307,7 @@ def _context(repo: Repository, policy: Policy, material: SigningMaterial, now: i
 
 
 def _jobs(wanted: int | None) -> int:
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(MAX_JOBS, processors if wanted is None else wanted))
+    return max(1, min(MAX_JOBS, processors() if wanted is None else wanted))
 
 
 def _judge_all(

@@ -133,8 +133,9 @@ def _nobody_could(policy: Policy, now: int) -> str | None:
     if policy.commits is None:
         asked = bool(policy.editors) or any(stanza.signers for stanza in policy.refs)
         return "it names who may sign, and has no [commits] section under which anybody is proved to have" if asked else None
+    editors = allowed(policy.editors, policy)
     for signer in policy.signers:
-        if policy.editors and signer.name not in allowed(policy.editors, policy):
+        if policy.editors and signer.name not in editors:
             continue
         kinds = (("openpgp", signer.openpgp), ("ssh", signer.ssh))
         usable = any(keys and kind in policy.commits.formats for kind, keys in kinds)

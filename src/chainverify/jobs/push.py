@@ -214,11 +214,13 @@ def _check_refs(
             # a request for a merge: its target keeps its history whatever the request's is
             continue
         tip = each.target.commit if each else None
+        # asked of git only where a stanza has somebody answer for a rewind: a process for each of many refs would show
+        asks = any(stanza.rewind_signers for stanza in refs.stanzas(update.ref, scene.policy))
         change = RefChange(
             update,
             rewinds=_rewinds(scene, update, tip),
             tip_signer=proved.get(tip or ""),
-            tip_is_new=tip is not None and pushed.is_new(scene.repo, tip),
+            tip_is_new=asks and tip is not None and pushed.is_new(scene.repo, tip),
         )
         findings += refs.judge(change, scene.policy)
         if each is not None and tip is None and (each.target.kind == "tag" or not update.ref.startswith(refs.TAGS)):

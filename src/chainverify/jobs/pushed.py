@@ -177,20 +177,16 @@ def arrived(repo: Repository, oids: Sequence[str]) -> frozenset[str]:
     if not oids:
         return frozenset()
     earlier = repo.before_push()
-    asked = "".join(f"{oid}\n" for oid in oids).encode()
-    listed = earlier.run("cat-file", "--batch-check=%(objectname)", stdin=asked).decode("ascii", "replace").split("\n")
-    there = [line for line in listed if repo.is_oid(line)]
+    there = earlier.present(oids)
     if not there:
         return frozenset(oids)
     try:
         loose = earlier.run("rev-list", "--stdin", "--not", "--all", stdin="".join(f"{oid}\n" for oid in there).encode())
     except UsageError:
         return frozenset(oids)
-    return frozenset(oids) - (set(there) - set(loose.decode("ascii", "replace").split("\n")))
+    return frozenset(oids) - (there - frozenset(loose.decode("ascii", "replace").split("\n")))
 
 
 def is_new(repo: Repository, oid: str) -> bool:
     """Whether a commit was nowhere in the repository before the push: only then does whoever signed it mean this push."""
-    asked = f"{oid}\n".encode()
-    answer = repo.before_push().run("cat-file", "--batch-check=%(objectname)", stdin=asked)
-    return answer.decode("ascii", "replace").strip() != oid
+    return not repo.before_push().present((oid,))
