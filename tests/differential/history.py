@@ -23,8 +23,8 @@ from pathlib import Path
 from chainverify.git.repository import Repository
 from chainverify.jobs import history, policies
 from chainverify.model.report import PASS, VERIFIED, Finding
-from chainverify.model.signing import KeyMaterial
-from chainverify.policy.material import SigningMaterial, signing_material
+from chainverify.model.signing import KeyMaterial, SigningMaterial
+from chainverify.policy.material import signing_material
 from chainverify.policy.model import Policy
 from tests.world.gpg import GpgHome
 from tests.world.ssh import SshKey
@@ -93,9 +93,9 @@ def swapped(material: SigningMaterial, first: int, scratch: Path) -> tuple[Signi
                 return each._replace(data=SshKey.create(scratch / "swap", f"k{index}").public.encode())
             return each._replace(data=gpg.export(gpg.key(f"Other {index} <other{index}@example.org>")))
 
-        return SigningMaterial(
-            tuple(new(each, index) for index, each in enumerate(material.openpgp)),
-            tuple(new(each, index) for index, each in enumerate(material.ssh)),
+        return material._replace(
+            openpgp=tuple(new(each, index) for index, each in enumerate(material.openpgp)),
+            ssh=tuple(new(each, index) for index, each in enumerate(material.ssh)),
         ), places
 
 
@@ -148,8 +148,9 @@ def report_swap(
     after = ours(repo, policy, changed, jobs)
     good = {oid for oid, findings in before.items() if findings and findings[0].status == PASS}
     # what the untouched keys alone still prove is not the replaced keys' work
-    rest = ours(repo, policy, SigningMaterial(
-        tuple(each for each in kept if each in material.openpgp), tuple(each for each in kept if each in material.ssh)
+    rest = ours(repo, policy, material._replace(
+        openpgp=tuple(each for each in kept if each in material.openpgp),
+        ssh=tuple(each for each in kept if each in material.ssh),
     ), jobs)
     theirs = {oid for oid in good if rest[oid][0].status != PASS}
     still = {oid for oid in theirs if after[oid][0].status == PASS}

@@ -23,7 +23,7 @@ from chainverify.model.gitobject import Commit, Ident, Tag
 from chainverify.model.signing import Clock, KeyMaterial, SignatureOptions
 from chainverify.signatures import ssh
 from tests.world.repository import Repository, signed_commit
-from tests.world.ssh import SshKey, keygen_verifies
+from tests.world.ssh import SshKey, keygen_verifies, load
 
 pytestmark = [pytest.mark.tool("git"), pytest.mark.tool("ssh-keygen")]
 
@@ -56,7 +56,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     tag = repo.tag("v1", key=key)
     allowed = root / "allowed"
     allowed.write_text(key.allowed("alice@example.org"))
-    keyring = ssh.load([KeyMaterial("Alice", key.public.encode(), "signers[0].ssh[0]")])
+    keyring = load([KeyMaterial("Alice", key.public.encode(), "signers[0].ssh[0]")])
     raw = repo.read(oid)
     commit = parse_commit(oid, raw, "sha1")
     assert commit.signature is not None
@@ -364,7 +364,7 @@ def test_long_lines_are_read() -> None:
 def test_objects_of_git(tmp_path, algorithm: objects.Algorithm) -> None:
     """What git itself writes in both object formats, and tags of all kinds of objects."""
     key = SshKey.create(tmp_path / "keys", "alice")
-    keyring = ssh.load([KeyMaterial("Alice", key.public.encode(), "key")])
+    keyring = load([KeyMaterial("Alice", key.public.encode(), "key")])
     repo = Repository.create(tmp_path / "repo", algorithm=algorithm)
     root = repo.commit("root", {"a": "1"}, key=key)
     side = repo.commit("side", {"b": "2"}, parents=[root], ref="refs/heads/side", key=key)

@@ -17,8 +17,7 @@ from chainverify.git.repository import Repository
 from chainverify.jobs import history, parallel
 from chainverify.jobs.history import Selection, Verdicts
 from chainverify.model.report import Finding
-from chainverify.model.signing import KeyMaterial
-from chainverify.policy.material import SigningMaterial
+from chainverify.model.signing import KeyMaterial, SigningMaterial
 from chainverify.policy.model import CommitsPolicy, Policy, Signer
 from chainverify.signatures import backends
 from tests.bench.history import EMAIL, NAME, make, ssh_signer
@@ -50,7 +49,7 @@ def policy_of(tags: str = "off", **commits: object) -> Policy:
 
 
 def material_of(keys: Keys) -> SigningMaterial:
-    return SigningMaterial((), (
+    return SigningMaterial(ssh=(
         KeyMaterial(ALICE.name, keys.alice.public.encode(), "signers[0].ssh[0]"),
         KeyMaterial(BOB.name, keys.bob.public.encode(), "signers[1].ssh[0]"),
     ))
@@ -311,11 +310,11 @@ def test_quarantine_as_in_pre_receive(tmp_path: Path, keys: Keys) -> None:
     script.write_text(
         f"import sys\nsys.path.insert(0, {str(root)!r})\nfrom pathlib import Path\n"
         "from chainverify.git.repository import Repository\nfrom chainverify.formats import push\n"
-        "from chainverify.jobs import history\nfrom chainverify.model.signing import KeyMaterial\n"
-        "from chainverify.policy.material import SigningMaterial\nfrom chainverify.policy.model import *\n"
+        "from chainverify.jobs import history\nfrom chainverify.model.signing import KeyMaterial, SigningMaterial\n"
+        "from chainverify.policy.model import *\n"
         "repo = Repository.discover(Path.cwd())\n"
         f"policy = Policy('p', 'd', CommitsPolicy(), 'signed', (Signer({ALICE.name!r}, ({ALICE.email!r},)),))\n"
-        f"keys = SigningMaterial((), (KeyMaterial({ALICE.name!r}, {keys.alice.public.encode()!r}, 'k'),))\n"
+        f"keys = SigningMaterial(ssh=(KeyMaterial({ALICE.name!r}, {keys.alice.public.encode()!r}, 'k'),))\n"
         "lines = []\n"
         "for update in push.parse(sys.stdin.buffer.read(), repo.algorithm):\n"
         "    chosen = history.select(repo, [update.new], policy)\n"
@@ -397,7 +396,7 @@ def judge_long(long: tuple[World, Maker], **options: object) -> Verdicts:
     world, maker = long
     repo = Repository.discover(world.path)
     policy = Policy("p", "d", CommitsPolicy(), "off", (Signer(NAME, (EMAIL,)),))
-    material = SigningMaterial((), (KeyMaterial(NAME, maker.public, "signers[0].ssh[0]"),))
+    material = SigningMaterial(ssh=(KeyMaterial(NAME, maker.public, "signers[0].ssh[0]"),))
     return history.check_commits(repo, history.select(repo, [], policy), policy, material, NOW, **options)  # type: ignore[arg-type]
 
 
@@ -473,9 +472,9 @@ def test_formats(line: tuple[World, list[str]], keys: Keys) -> None:
     found = judge(line[0].path, keys, "HEAD^!", policy=policy_of(formats=("openpgp",)))
     assert rules(found) == ["signature-format-not-allowed"]
     repo = Repository.discover(line[0].path)
-    nobody = history.check_commits(repo, history.select(repo, ["HEAD^!"], policy_of()), policy_of(), SigningMaterial((), ()), NOW)
+    nobody = history.check_commits(repo, history.select(repo, ["HEAD^!"], policy_of()), policy_of(), SigningMaterial(), NOW)
     assert [(one.rule, one.evidence["code"]) for one in nobody.findings] == [("signer-unknown", "NO_KEY")]
-    bad = SigningMaterial((), (KeyMaterial("x", b"ssh-ed25519 nonsense", "signers[0].ssh[0]", "policy.toml", 3),))
+    bad = SigningMaterial(ssh=(KeyMaterial("x", b"ssh-ed25519 nonsense", "signers[0].ssh[0]", "policy.toml", 3),))
     with pytest.raises(PolicyError, match=r"policy.toml:3: signers\[0\]\.ssh\[0\]"):
         history.check_commits(repo, Selection(()), policy_of(), bad, NOW)
 
@@ -494,8 +493,9 @@ def test_formats_are_told_by_the_exact_first_line(signature: bytes, name: str | 
 
 def test_an_ssh_policy_loads_no_openpgp(line: tuple[World, list[str]], keys: Keys) -> None:
     code = (
-        "import sys\nfrom chainverify.signatures import backends\nfrom chainverify.model.signing import KeyMaterial\n"
-        f"backends.load((), (KeyMaterial('a', {keys.alice.public.encode()!r}, 'k'),))\n"
+        "import sys\nfrom chainverify.signatures import backends\n"
+        "from chainverify.model.signing import KeyMaterial, SigningMaterial\n"
+        f"backends.load(SigningMaterial(ssh=(KeyMaterial('a', {keys.alice.public.encode()!r}, 'k'),)))\n"
         "print([name for name in sys.modules if 'openpgp' in name])\n"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"

@@ -34,8 +34,17 @@ GOOD: dict[str, str] = {
     "commits": HEAD + "[commits]\n",
     "commits with everything": HEAD + f"""
 [commits]
-formats = ["openpgp", "ssh"]
+formats = ["openpgp", "ssh", "x509", "gitsign"]
 introduction = "{OID}"
+gitsign-level = 1
+merge-rule = "any-parent"
+allowed-signers = ["allowed_signers"]
+ssh-revoked = "krl"
+x509-roots = ["ca.pem"]
+crls = "ca.crl"
+timestamp-roots = "tsa.pem"
+trusted-root = "trusted_root.json"
+dsa-before = 2020-01-01
 exceptions = ["{OID}", "{OID256}"]
 identity = ["committer-email", "author-email"]
 key-validity = "strict"
@@ -231,21 +240,10 @@ BAD: tuple[Bad, ...] = (
     Bad("huge number", HEAD + "[messages]\nsubject-max = " + "9" * 400 + "\n", "messages.subject-max", 3, "very large", "",
         True),
     # what the contract has and this version does not
-    Bad("x509", HEAD + '[commits]\nformats = ["ssh", "x509"]\n', "commits.formats[1]", 3, "not enforced by this version yet",
-        '"openpgp" or "ssh"', True),
-    Bad("gitsign", HEAD + '[commits]\nformats = "gitsign"\n', "commits.formats", 3, "not enforced by this version", "", True),
     *(
         Bad(f"pending {key}", HEAD + f"[{section}]\n{text}\n", f"{section}.{key}", 3, "not enforced by this version yet", hint,
             True)
         for section, key, text, hint in (
-            ("commits", "gitsign-level", "gitsign-level = 1", "gitsign-level"[:0]),
-            ("commits", "merge-rule", 'merge-rule = "any-parent"', '"every-commit"'),
-            ("commits", "allowed-signers", 'allowed-signers = ["allowed_signers"]', "take it out"),
-            ("commits", "ssh-revoked", 'ssh-revoked = "krl"', "take it out"),
-            ("commits", "x509-roots", 'x509-roots = ["ca.pem"]', ""),
-            ("commits", "crls", 'crls = ["ca.crl"]', ""),
-            ("commits", "timestamp-roots", 'timestamp-roots = ["tsa.pem"]', ""),
-            ("commits", "trusted-root", 'trusted-root = "root.json"', ""),
             ("messages", "ticket-where", 'ticket-where = "trailer:Ticket"', '"subject"'),
             ("messages", "conventional", "conventional = true", "false"),
             ("messages", "conventional", "conventional = 0", "false"),
@@ -261,13 +259,25 @@ BAD: tuple[Bad, ...] = (
         )
     ),
     *(
-        Bad(f"pending signers {key}", HEAD + PEOPLE + f"{key} = {value}\n", f"signers[0].{key}", 6,
-            "not enforced by this version yet", "", True)
-        for key, value in (
-            ("allowed-signers", '"alice_signers"'), ("x509", '["a.pem"]'), ("limit", '"clean-merge"'), ("pushers", '"alice"'),
-            ("gitsign", '[{ identity = "a@b.c", issuer = "https://x" }]'), ("gitsign-level", "0"),
+        Bad(f"gitsign {value}", HEAD + PEOPLE + f"gitsign = [{{ {value} }}]\n", f"signers[0].gitsign[0]{key}", 6, message, "",
+            schema)
+        for value, key, message, schema in (
+            ('identity = "a@b.c"', ".issuer", "is missing", False),
+            ('issuer = "https://x"', ".identity", "is missing", False),
+            ('identity = "a@b.c", identity-regex = "a", issuer = "https://x"', ".identity", "stands beside", False),
+            ('identity = "**", issuer = "https://x"', ".identity", "trusts everybody", False),
+            ('identity = "a@b.c", issuer = "*"', ".issuer", "trusts everybody", False),
+            ('identity-regex = ".*", issuer = "https://x"', ".identity-regex", "trusts everybody", False),
+            ('identity-regex = "a$b", issuer = "https://x"', ".identity-regex", "can never match", False),
+            ('identity-regex = "(a", issuer = "https://x"', ".identity-regex", "expected", False),
+            ('identity = "a@b.c", issuer = "https://x", claims = { a = 1 }', ".claims.a", "expected text", True),
+            ('identity = "a@b.c", issuer = "https://x", subject = "y"', ".subject", "unknown key", True),
         )
     ),
+    Bad("limit", HEAD + PEOPLE + 'limit = "merge"\n', "signers[0].limit", 6, '"clean-merge"', "", True),
+    Bad("level", HEAD + "[commits]\ngitsign-level = 3\n", "commits.gitsign-level", 3, "from 0 to 2", "", True),
+    Bad("pending signers pushers", HEAD + PEOPLE + 'pushers = "alice"\n', "signers[0].pushers", 6,
+        "not enforced by this version yet", "", True),
     *(
         Bad(f"pending trust {key}", HEAD + TRUST + f'keys = "k"\n{key} = {value}\n', f"images.trust[0].{key}", 6,
             "not enforced by this version yet", "", True)

@@ -91,7 +91,7 @@ def test_pending_is_not_unknown() -> None:
 def test_defaults_are_the_contracts() -> None:
     policy = parse((HEAD + '[commits]\n[messages]\n[images]\n[[images.trust]]\nmatch = "a.io/b"\nkeys = "k"\n').encode(), "p")
     assert policy.commits == model.CommitsPolicy(
-        formats=("openpgp", "ssh"), introduction=None, exceptions=frozenset(), identity=("committer-email",),
+        formats=("openpgp", "ssh", "x509", "gitsign"), introduction=None, exceptions=frozenset(), identity=("committer-email",),
         key_validity="backfill", sha1_before=None,
     )
     assert policy.messages == model.MessagesPolicy(

@@ -16,7 +16,7 @@ from chainverify.images.verify import verify
 from chainverify.manifests.extract import extract
 from chainverify.model.gitobject import Ident, Tag
 from chainverify.model.report import FAIL, UNKNOWN, Finding, Subject
-from chainverify.model.signing import Clock, Evidence, Format, SignatureOptions
+from chainverify.model.signing import Clock, Evidence, Format, SignatureOptions, SigningMaterial
 from chainverify.output import text
 from chainverify.policy.model import ImagesPolicy, MessagesPolicy, Policy, RefPolicy, Signer
 from chainverify.rules import images, manifests, refs, signatures
@@ -108,7 +108,8 @@ PRINTED: dict[str, Callable[[], Finding]] = {
     "commit-malformed": lambda: commit(message="a\0b"),
     "signature-ambiguous": lambda: commit("gpgsig-foo x\n"),
     "signature-format-not-allowed": lambda: caught(lambda: backends.verify(
-        b"", b"-----BEGIN PGP SIGNATURE-----\n", backends.load((), ()), Clock(claimed=1, now=1), SignatureOptions(), SSH)),
+        b"", b"-----BEGIN PGP SIGNATURE-----\n", backends.load(SigningMaterial()), Clock(claimed=1, now=1), SignatureOptions(),
+        SSH)),
     "signer-expired": lambda: judged(valid_before=JANUARY),
     "signer-revoked": lambda: judged(compromised_at=JANUARY),
     "identity-mismatch": lambda: judged("Bob Example", "bob@example.org"),

@@ -335,6 +335,7 @@ def test_private_keys_are_refused(home: GpgHome) -> None:
         (packet(6, ForgedKey.create("ed25519").body + b"\0"), "does not end with its numbers"),
         (packet(6, ForgedKey.create("ed25519").body) + packet(11, b"x"), "has no place there"),
     ],
+    ids=[str(number) for number in range(12)],  # the keys in them are new each time
 )
 def test_key_files_that_cannot_be_used(data: bytes, message: str) -> None:
     with pytest.raises(PolicyError, match=message) as caught:

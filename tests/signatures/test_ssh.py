@@ -19,7 +19,7 @@ from chainverify.formats import sshkey, sshsig
 from chainverify.formats.sshwire import string
 from chainverify.model.signing import Clock, KeyMaterial, SignatureOptions
 from chainverify.signatures import ssh
-from tests.world.ssh import SshKey, keygen_verifies
+from tests.world.ssh import SshKey, keygen_verifies, load
 
 pytestmark = pytest.mark.tool("ssh-keygen")
 
@@ -46,7 +46,7 @@ def material(key: SshKey, signer: str = "Alice") -> KeyMaterial:
 
 @pytest.fixture(scope="module")
 def ring(keys: Keys) -> ssh.SshKeyring:
-    return ssh.load([material(keys[kind]) for kind in KINDS])
+    return load([material(keys[kind]) for kind in KINDS])
 
 
 def refusal(payload: bytes, armored: bytes, ring: ssh.SshKeyring) -> tuple[str, str]:
@@ -92,7 +92,7 @@ def test_which_clock_is_believed(keys: Keys, ring: ssh.SshKeyring, clock: Clock,
 
 def test_unknown_key(keys: Keys) -> None:
     key = keys["ed25519", 0]
-    others = ssh.load([material(keys["ecdsa", 256])])
+    others = load([material(keys["ecdsa", 256])])
     with pytest.raises(SignatureError, match="not a key of any signer") as caught:
         ssh.verify(PAYLOAD, key.sign(PAYLOAD), others, CLOCK, OPTIONS)
     assert (caught.value.code, caught.value.rule) == ("NO_KEY", "signer-unknown")
@@ -101,7 +101,7 @@ def test_unknown_key(keys: Keys) -> None:
 
 
 def test_an_empty_keyring_knows_nobody(keys: Keys) -> None:
-    assert refusal(PAYLOAD, keys["ed25519", 0].sign(PAYLOAD), ssh.load([])) == ("NO_KEY", "signer-unknown")
+    assert refusal(PAYLOAD, keys["ed25519", 0].sign(PAYLOAD), load([])) == ("NO_KEY", "signer-unknown")
 
 
 @pytest.mark.parametrize("namespace", ["file", "email", "git@example.org", "Git", "gi", "git "])
@@ -116,7 +116,7 @@ def test_weak_rsa(keys: Keys, ring: ssh.SshKeyring) -> None:
     weak = keys["rsa", 1024]
     assert refusal(PAYLOAD, weak.sign(PAYLOAD), ring) == ("WEAK_KEY", "algorithm-forbidden")
     with pytest.raises(PolicyError, match="1024 bits, expected 2048"):
-        ssh.load([material(weak)])
+        load([material(weak)])
 
 
 # --- signatures no honest tool makes
@@ -346,7 +346,7 @@ SECURITY_KEYS = [
 def test_security_keys(key: SecurityKey, tmp_path: Path) -> None:
     (tmp_path / "sk").touch()
     real = SshKey(tmp_path / "sk", key.line.decode(), sshkey.fingerprint(key.blob))
-    sk_ring = ssh.load([KeyMaterial("Alice", key.line, "signers[0].ssh[0]")])
+    sk_ring = load([KeyMaterial("Alice", key.line, "signers[0].ssh[0]")])
     for flags in (0x01, 0x05, 0x81):
         armored = key.sign(flags)
         assert keygen_verifies(real, PAYLOAD, armored)
@@ -371,13 +371,13 @@ def test_security_keys(key: SecurityKey, tmp_path: Path) -> None:
     assert refusal(PAYLOAD, key.sign(extra=b""), sk_ring) == bad
     assert refusal(PAYLOAD, key.sign(extra=b"\1\0\0\0\7\0"), sk_ring) == bad
     assert refusal(PAYLOAD, key.sign(application=b"ssh:other"), sk_ring) == bad
-    assert refusal(PAYLOAD, key.sign(), ssh.load([])) == ("NO_KEY", "signer-unknown")
+    assert refusal(PAYLOAD, key.sign(), load([])) == ("NO_KEY", "signer-unknown")
 
 
 def test_a_security_key_is_bound_to_an_application_of_ssh() -> None:
     web = SECURITY_KEYS[0]._replace(application=b"https://example.org")
     with pytest.raises(PolicyError, match="bound to the application"):
-        ssh.load([KeyMaterial("Alice", web.line, "signers[0].ssh[0]")])
+        load([KeyMaterial("Alice", web.line, "signers[0].ssh[0]")])
 
 
 def test_certificates_are_named(ring: ssh.SshKeyring, tmp_path: Path) -> None:
@@ -388,7 +388,7 @@ def test_certificates_are_named(ring: ssh.SshKeyring, tmp_path: Path) -> None:
     )
     certificate = (tmp_path / "user-cert.pub").read_bytes()
     with pytest.raises(PolicyError, match="not supported yet: certificates"):
-        ssh.load([KeyMaterial("Alice", certificate, "signers[0].ssh[0]")])
+        load([KeyMaterial("Alice", certificate, "signers[0].ssh[0]")])
     value = private(user).sign(signed_bytes())
     armored = armored_of(base64.b64decode(certificate.split()[1]), "ssh-ed25519", value)
     assert refusal(PAYLOAD, armored, ring) == ("UNSUPPORTED", "algorithm-forbidden")
@@ -398,21 +398,21 @@ def test_certificates_are_named(ring: ssh.SshKeyring, tmp_path: Path) -> None:
 
 def test_errors_say_where_the_policy_names_the_key(keys: Keys) -> None:
     with pytest.raises(PolicyError) as caught:
-        ssh.load([KeyMaterial("Alice", b"ssh-ed25519 AAAA", "signers[2].ssh[1]", "policy.toml", 12)])
+        load([KeyMaterial("Alice", b"ssh-ed25519 AAAA", "signers[2].ssh[1]", "policy.toml", 12)])
     assert (caught.value.key, caught.value.source, caught.value.line) == ("signers[2].ssh[1]", "policy.toml", 12)
     assert str(caught.value).startswith("policy.toml:12: signers[2].ssh[1]: ")
 
 
 def test_a_key_belongs_to_one_signer(keys: Keys) -> None:
     alice, bob = material(keys["ed25519", 0]), material(keys["ed25519", 0], "Bob")
-    assert len(ssh.load([alice, alice]).keys) == 1
+    assert len(load([alice, alice]).keys) == 1
     with pytest.raises(PolicyError, match="'Alice' and to 'Bob'"):
-        ssh.load([alice, bob])
+        load([alice, bob])
 
 
 def test_a_file_gives_several_keys(keys: Keys) -> None:
     text = "# laptop\n" + keys["ed25519", 0].public + "\n\n# desk\n" + keys["ecdsa", 256].public + "\n"
-    assert len(ssh.load([KeyMaterial("Alice", text.encode(), "key")]).keys) == 2
+    assert len(load([KeyMaterial("Alice", text.encode(), "key")]).keys) == 2
 
 
 @pytest.mark.parametrize(
@@ -431,7 +431,7 @@ def test_a_file_gives_several_keys(keys: Keys) -> None:
 )
 def test_keys_that_cannot_be_used(line: bytes) -> None:
     with pytest.raises(PolicyError):
-        ssh.load([KeyMaterial("Alice", line, "key")])
+        load([KeyMaterial("Alice", line, "key")])
 
 
 def test_a_keyring_cannot_be_changed(ring: ssh.SshKeyring) -> None:
@@ -486,7 +486,7 @@ def test_damaged_key_lines_are_policy_errors_or_other_keys(keys: Keys) -> None:
         line = keys[kind].public.encode()
         for _ in range(150):
             try:
-                ring = ssh.load([KeyMaterial("Alice", damaged(line, rng), "key")])
+                ring = load([KeyMaterial("Alice", damaged(line, rng), "key")])
             except PolicyError:
                 continue
             assert all(trusted.fingerprint == sshkey.fingerprint(blob) for blob, trusted in ring.keys.items())

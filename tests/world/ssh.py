@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, NamedTuple
+
+from chainverify.model.signing import KeyMaterial, SigningMaterial
+from chainverify.signatures import ssh
 
 KeyType = Literal["ed25519", "rsa", "ecdsa"]
 
@@ -83,3 +87,8 @@ def _keygen(*arguments: str, stdin: bytes = b"") -> bytes:
 def _environment() -> dict[str, str]:
     """No agent: the key file alone signs."""
     return {name: value for name, value in os.environ.items() if name not in {"SSH_AUTH_SOCK", "SSH_ASKPASS"}}
+
+
+def load(materials: Iterable[KeyMaterial]) -> ssh.SshKeyring:
+    """The keyring of a policy whose signers have these keys."""
+    return ssh.load(SigningMaterial(ssh=tuple(materials)))

@@ -19,8 +19,7 @@ from chainverify.jobs import parallel
 from chainverify.jobs.processors import processors
 from chainverify.model.gitobject import Tag
 from chainverify.model.report import FAIL, PASS, Finding, Subject
-from chainverify.model.signing import Clock, SignatureOptions
-from chainverify.policy.material import SigningMaterial
+from chainverify.model.signing import Clock, SignatureOptions, SigningMaterial
 from chainverify.policy.model import Policy
 from chainverify.rules import signatures as rules_of
 from chainverify.rules.signatures import SignatureRules
@@ -301,8 +300,10 @@ def _unlisted(repo: Repository, outside: set[str], exclude: Sequence[str]) -> st
 
 def _context(repo: Repository, policy: Policy, material: SigningMaterial, now: int, arrival: int | None) -> Context:
     rules = rules_of.prepare(policy)
-    keyrings = backends.load(material.openpgp, material.ssh)
-    options = SignatureOptions(rules.commits.key_validity, rules.commits.sha1_before, rules.commits.ssh_require)
+    keyrings = backends.load(material)
+    options = SignatureOptions(
+        rules.commits.key_validity, rules.commits.sha1_before, rules.commits.ssh_require, rules.commits.dsa_before
+    )
     return Context(repo.algorithm, rules, keyrings, options, now, arrival)
 
 

@@ -17,7 +17,7 @@ from chainverify.git.objects import ObjectReader
 from chainverify.git.repository import Repository
 from chainverify.git.trees import REGULAR, files
 from chainverify.model.gitobject import Commit
-from chainverify.model.signing import Clock, Format, KeyMaterial, SignatureOptions
+from chainverify.model.signing import Clock, Format, KeyMaterial, SignatureOptions, SigningMaterial
 from chainverify.policy.signers import EMAIL
 from chainverify.signatures import backends
 
@@ -233,7 +233,7 @@ def _own_key(commit: Commit, crowd: _Crowd) -> None:
     try:
         key = sshkey.parse_blob(sshsig.parse(commit.signature).public_key)
         line = _line(key)
-        rings = backends.load((), (KeyMaterial("someone", line.encode("ascii"), "observed"),))
+        rings = backends.load(SigningMaterial(ssh=(KeyMaterial("someone", line.encode("ascii"), "observed"),)))
         _verify(commit, rings)
     except ChainverifyError:
         return
@@ -262,7 +262,7 @@ def _makers(commits: list[Commit], people: tuple[Person, ...]) -> dict[str, int]
     emails = {each.name: {email.casefold() for email in each.emails} for each in people}
     found: dict[str, int] = {}
     try:
-        rings = backends.load(openpgp, ssh)
+        rings = backends.load(SigningMaterial(openpgp=tuple(openpgp), ssh=tuple(ssh)))
     except PolicyError:
         # two files claim one subkey for two people: nothing can be said
         return found
@@ -370,7 +370,7 @@ class _Tree:
     def _openpgp(self, data: bytes, shown: str, crowd: _Crowd) -> None:
         try:
             certificates = openpgp_keys.parse_file(data).certificates
-            backends.load((KeyMaterial("someone", data, "observed"),), ())
+            backends.load(SigningMaterial(openpgp=(KeyMaterial("someone", data, "observed"),)))
         except ChainverifyError:
             return
         if len(certificates) != 1 or not armor.is_armored(data) or len(data) > INLINE_BYTES_MAX or b"'''" in data:
@@ -402,7 +402,7 @@ def _public_keys(data: bytes, shown: str, crowd: _Crowd) -> None:
     """The keys of a .pub file; who they belong to is what their comments say."""
     try:
         lines = sshkey.parse_file(data)
-        backends.load((), (KeyMaterial("someone", data, "observed"),))
+        backends.load(SigningMaterial(ssh=(KeyMaterial("someone", data, "observed"),)))
     except ChainverifyError:
         return
     for line in lines:
@@ -421,7 +421,7 @@ def _allowed_signers(data: bytes, shown: str) -> Iterator[Person]:
         emails = [email for word in words[0].strip('"').split(",") if "*" not in word and (email := _address(word))]
         try:
             key, _ = sshkey.parse_line(" ".join(words[at:at + 2]).encode())
-            backends.load((), (KeyMaterial("someone", _line(key).encode(), "observed"),))
+            backends.load(SigningMaterial(ssh=(KeyMaterial("someone", _line(key).encode(), "observed"),)))
         except (Malformed, PolicyError, SignatureError):
             continue
         if emails:

@@ -24,6 +24,7 @@ from chainverify.jobs.validate import refuse_observed, validate
 from chainverify.model.report import FAIL, Finding, Subject
 from chainverify.policy.model import Policy
 from chainverify.policy.people import allowed
+from chainverify.policy.signers import key_lists
 
 DIRECTORY: Final = ".chainverify"
 """The directory of a repository that holds its policy and the files that the policy names."""
@@ -137,7 +138,7 @@ def _nobody_could(policy: Policy, now: int) -> str | None:
     for signer in policy.signers:
         if policy.editors and signer.name not in editors:
             continue
-        kinds = (("openpgp", signer.openpgp), ("ssh", signer.ssh))
+        kinds = (*key_lists(signer), ("ssh", signer.allowed_signers), ("gitsign", signer.gitsign))
         usable = any(keys and kind in policy.commits.formats for kind, keys in kinds)
         late = signer.valid_before is not None and signer.valid_before <= now
         if usable and not late and signer.compromised_at is None:

@@ -11,7 +11,7 @@ from chainverify.signatures import backends
 
 
 class Validated(NamedTuple):
-    """How many `signers` a policy has, and how many files or texts with `keys` of theirs."""
+    """How many `signers` a policy has, and how many entries with `keys` or identities of theirs."""
 
     signers: int
     keys: int
@@ -23,10 +23,10 @@ def validate(loaded: LoadedPolicy) -> Validated:
     from chainverify.images import verify
 
     material = signing_material(loaded.policy, loaded.read)
-    backends.load(material.openpgp, material.ssh)
+    backends.load(material)
     for stanza in image_trust(loaded.policy, loaded.read):
         verify.load(stanza)
-    return Validated(len(loaded.policy.signers), len(material.openpgp) + len(material.ssh))
+    return Validated(len(loaded.policy.signers), sum(map(len, (material.openpgp, material.ssh, material.x509, material.gitsign))))
 
 
 def refuse_observed(loaded: LoadedPolicy) -> None:

@@ -10,7 +10,7 @@ from chainverify.policy.fields import (
     Choice,
     Field,
     ListOf,
-    Pending,
+    Number,
     Section,
     Table,
     Text,
@@ -22,6 +22,13 @@ from chainverify.policy.model import CommitsPolicy
 OBJECT_ID: Final = Text(r"[0-9a-f]{40}|[0-9a-f]{64}", "a full object id: 40 or 64 hex digits in lower case")
 WHO: Final = ListOf(Text(expected='a signer\'s name or "role:NAME"'), least=1)
 """People, by name or role. An empty list would be read as nobody by one and as anybody by another."""
+
+FILE: Final = Text(expected="a file's name, relative to the policy")
+LEVEL: Final = Number(0, 2)
+LEVELS_MEAN: Final = (
+    "how much of a gitsign signature must be proved: 0 the signature by the certificate's key, 1 also the identity by Fulcio and "
+    "its CT log, 2 also the time by a log or timestamp authority"
+)
 
 POLICY: Final = Section(
     "[policy]",
@@ -49,8 +56,7 @@ COMMITS: Final = Section(
     "[commits]",
     (
         Field(
-            "formats", ListOf(Choice(("openpgp", "ssh"), pending=("x509", "gitsign")), least=1),
-            "the signature formats that count",
+            "formats", ListOf(Choice(("openpgp", "ssh", "x509", "gitsign")), least=1), "the signature formats that count",
         ),
         Field("introduction", OBJECT_ID, "history after this commit must verify; without it: all of history"),
         Field("exceptions", ListOf(OBJECT_ID, into=frozenset), "exact commits that are excused, each reported as skip"),
@@ -63,19 +69,29 @@ COMMITS: Final = Section(
         Field(
             "key-validity", Choice(("strict", "backfill", "identity", "now")), "the time at which a key must have been valid"
         ),
-        Field("gitsign-level", Pending((2,)), "how much of a gitsign signature must be proved"),
-        Field("merge-rule", Pending(("every-commit",)), "which commits of a merge must be signed"),
-        Field("allowed-signers", Pending(([],)), "files in OpenSSH's format, each principal a person"),
-        Field("ssh-revoked", Pending(([],)), "revoked SSH keys: KRL or list of keys"),
+        Field("gitsign-level", LEVEL, LEVELS_MEAN),
+        Field(
+            "merge-rule", Choice(("every-commit", "any-parent", "all-parents", "first-parent")),
+            "which commits behind a merge must be by whom",
+        ),
+        Field(
+            "allowed-signers", ListOf(FILE), "files in OpenSSH's allowed_signers format: each principal is a person, its address "
+            "the e-mail",
+        ),
+        Field("ssh-revoked", ListOf(FILE), "revoked SSH keys: a KRL of ssh-keygen -k, or a list of public keys"),
         Field(
             "ssh-require", ListOf(Choice(("presence", "verification"))),
             "what a hardware security key must have proved: a touch, and that its owner was verified; [] asks for neither",
         ),
-        Field("x509-roots", Pending(([],)), "CAs whose e-mail certificates count"),
-        Field("crls", Pending(([],)), "certificate revocation lists"),
-        Field("timestamp-roots", Pending(([],)), "roots of timestamp authorities"),
-        Field("trusted-root", Pending(([],)), "the trust root for gitsign"),
+        Field("x509-roots", ListOf(FILE), "certificates of CAs whose e-mail certificates count, in PEM or DER"),
+        Field("crls", ListOf(FILE), "certificate revocation lists of these CAs, in PEM or DER"),
+        Field("timestamp-roots", ListOf(FILE), "certificates of CAs whose RFC 3161 timestamps count, in PEM or DER"),
+        Field("trusted-root", FILE, "the Sigstore trust root for gitsign; default: the public-good root that sigstore ships"),
         Field("sha1-before", Time(), "OpenPGP signatures made with SHA-1 before this are accepted; default: none"),
+        Field(
+            "dsa-before", Time(), "OpenPGP signatures by DSA keys of 2048 bits or more, made before this, are accepted; "
+            "default: none",
+        ),
     ),
     into(CommitsPolicy),
     _check_commits,

@@ -5,26 +5,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
 from chainverify.errors import PolicyError
 from chainverify.model.images import ImageKey, KeyedTrust
-from chainverify.model.signing import KeyMaterial
+from chainverify.model.signing import GitsignMaterial, KeyMaterial, SigningMaterial
 from chainverify.policy import paths
 from chainverify.policy.lines import Lines
-from chainverify.policy.model import Policy
-from chainverify.policy.signers import is_inline_openpgp, is_inline_ssh
+from chainverify.policy.model import CommitsPolicy, Policy
+from chainverify.policy.signers import is_inline, key_lists
 
 FileReader: TypeAlias = Callable[[str], bytes]
 """The content of a file by its path relative to the policy; raises `PolicyError` where it cannot, or may not, be read."""
-
-
-class SigningMaterial(NamedTuple):
-    """The keys of all signers, in the policy's order, not yet parsed."""
-
-    openpgp: tuple[KeyMaterial, ...]
-    ssh: tuple[KeyMaterial, ...]
 
 
 class NamedFile(NamedTuple):
@@ -38,10 +31,16 @@ def named_files(policy: Policy) -> Iterator[NamedFile]:
     """Every file that the policy names, in order."""
     for signer in policy.signers:
         path = paths.item("signers", signer.position)
-        for kind, entries, inline in (("openpgp", signer.openpgp, is_inline_openpgp), ("ssh", signer.ssh, is_inline_ssh)):
+        for kind, entries in key_lists(signer):
             for index, entry in enumerate(entries):
-                if not inline(entry):
+                if not is_inline(kind, entry):
                     yield NamedFile(entry, paths.item(paths.join(path, kind), index))
+    if policy.commits is not None:
+        for key, names in _shared_files(policy.commits):
+            for index, name in enumerate(names):
+                yield NamedFile(name, paths.item(paths.join("commits", key), index))
+        if policy.commits.trusted_root is not None:
+            yield NamedFile(policy.commits.trusted_root, "commits.trusted-root")
     for stanza in policy.images.trust if policy.images is not None else ():
         path = paths.join(paths.item("images.trust", stanza.position), "keys")
         for index, name in enumerate(stanza.keys):
@@ -63,21 +62,57 @@ def check_inside(policy: Policy) -> None:
 
 
 def signing_material(policy: Policy, read: FileReader) -> SigningMaterial:
-    """The keys of all signers. Raises `PolicyError` that names key and line where a file cannot be read."""
+    """All that the policy believes of who signs. Raises `PolicyError` that names key and line where a file cannot be read."""
     lines = Lines(policy.text)
-    openpgp: list[KeyMaterial] = []
-    ssh: list[KeyMaterial] = []
+
+    def from_file(key: str, name: str, signer: str = "") -> KeyMaterial:
+        return KeyMaterial(signer, _read(policy, read, name, key), key, policy.source, lines.of(key), name)
+
+    def from_files(path: str, names: Iterable[str]) -> tuple[KeyMaterial, ...]:
+        return tuple(from_file(paths.item(path, index), name) for index, name in enumerate(names))
+
+    own: dict[str, list[KeyMaterial]] = {}
+    identities: list[GitsignMaterial] = []
     for signer in policy.signers:
         path = paths.item("signers", signer.position)
-        for kind, entries, inline, found in (
-            ("openpgp", signer.openpgp, is_inline_openpgp, openpgp),
-            ("ssh", signer.ssh, is_inline_ssh, ssh),
-        ):
+        for kind, entries in key_lists(signer):
             for index, entry in enumerate(entries):
                 key = paths.item(paths.join(path, kind), index)
-                data = entry.encode() if inline(entry) else _read(policy, read, entry, key)
-                found.append(KeyMaterial(signer.name, data, key, policy.source, lines.of(key)))
-    return SigningMaterial(tuple(openpgp), tuple(ssh))
+                own.setdefault(kind, []).append(
+                    KeyMaterial(signer.name, entry.encode(), key, policy.source, lines.of(key)) if is_inline(kind, entry)
+                    else from_file(key, entry, signer.name)
+                )
+        for each in signer.gitsign:
+            key = paths.item(paths.join(path, "gitsign"), each.position)
+            identities.append(GitsignMaterial(
+                signer.name, each.identity or each.identity_regex or "", each.issuer or each.issuer_regex or "",
+                each.identity is None, each.issuer is None, each.claims, key, policy.source, lines.of(key),
+            ))  # fmt: skip
+    commits = policy.commits
+    shared = {key: from_files(f"commits.{key}", names) for key, names in _shared_files(commits)} if commits else {}
+    return SigningMaterial(
+        openpgp=tuple(own.get("openpgp", ())),
+        ssh=tuple(own.get("ssh", ())),
+        allowed_signers=(*own.get("allowed-signers", ()), *shared.get("allowed-signers", ())),
+        ssh_revoked=shared.get("ssh-revoked", ()),
+        x509=tuple(own.get("x509", ())),
+        x509_roots=shared.get("x509-roots", ()),
+        crls=shared.get("crls", ()),
+        timestamp_roots=shared.get("timestamp-roots", ()),
+        gitsign=tuple(identities),
+        trusted_root=from_file("commits.trusted-root", commits.trusted_root) if commits and commits.trusted_root else None,
+    )
+
+
+def _shared_files(commits: CommitsPolicy) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The keys of `[commits]` that name files of no one person, with the names."""
+    return (
+        ("allowed-signers", commits.allowed_signers),
+        ("ssh-revoked", commits.ssh_revoked),
+        ("x509-roots", commits.x509_roots),
+        ("crls", commits.crls),
+        ("timestamp-roots", commits.timestamp_roots),
+    )
 
 
 def image_trust(policy: Policy, read: FileReader) -> tuple[KeyedTrust, ...]:

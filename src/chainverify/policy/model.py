@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:
     from typing import NamedTuple
 
-    from chainverify.model.signing import Format, KeyValidity
+    from chainverify.model.signing import Format, KeyValidity, SshRequirement
 else:
     # defining real ones takes a fifth of the commit-msg hook's cold start
     from chainverify.model.records import Record as NamedTuple
@@ -20,13 +20,26 @@ Enforcement: TypeAlias = Literal["enforce", "advise", "off"]
 IdentityRule: TypeAlias = Literal["committer-email", "author-email", "principal", "off"]
 TagRule: TypeAlias = Literal["signed", "annotated", "off"]
 SkipOrJudge: TypeAlias = Literal["skip", "judge"]
+MergeRule: TypeAlias = Literal["every-commit", "any-parent", "all-parents", "first-parent"]
+
+
+class GitsignIdentity(NamedTuple):
+    """A Sigstore identity of a person: `identity` or `identity_regex`, and `issuer` or `issuer_regex`, and `claims`."""
+
+    identity: str | None = None
+    identity_regex: str | None = None
+    issuer: str | None = None
+    issuer_regex: str | None = None
+    claims: tuple[tuple[str, str], ...] = ()
+    position: int = 0
 
 
 class Signer(NamedTuple):
-    """A person of `[[signers]]`: `openpgp` and `ssh` name key files or hold key lines, as written in the policy.
+    """A person of `[[signers]]`: `openpgp`, `ssh`, `allowed_signers` and `x509` name files or hold keys, as written.
 
     `valid_after`, `valid_before` and `compromised_at` are seconds since the epoch (UTC) or None. `position` is the
     number of the table, from 0, so that errors can name `signers[2].ssh[0]`; `observed` marks trust that `init` only saw.
+    `gitsign_level` None: as `[commits]` says. `limit` None: whatever this person signs may count.
     """
 
     name: str
@@ -39,18 +52,32 @@ class Signer(NamedTuple):
     compromised_at: int | None = None
     observed: bool = False
     position: int = 0
+    allowed_signers: tuple[str, ...] = ()
+    x509: tuple[str, ...] = ()
+    gitsign: tuple[GitsignIdentity, ...] = ()
+    gitsign_level: int | None = None
+    limit: Literal["clean-merge"] | None = None
 
 
 class CommitsPolicy(NamedTuple):
     """`[commits]`: its presence asks for a good signature on every commit after `introduction`."""
 
-    formats: tuple[Format, ...] = ("openpgp", "ssh")
+    formats: tuple[Format, ...] = ("openpgp", "ssh", "x509", "gitsign")
     introduction: str | None = None
     exceptions: frozenset[str] = frozenset()
     identity: tuple[IdentityRule, ...] = ("committer-email",)
     key_validity: KeyValidity = "backfill"
     sha1_before: int | None = None
-    ssh_require: tuple[Literal["presence", "verification"], ...] = ("presence",)
+    ssh_require: tuple[SshRequirement, ...] = ("presence",)
+    dsa_before: int | None = None
+    gitsign_level: int = 2
+    merge_rule: MergeRule = "every-commit"
+    allowed_signers: tuple[str, ...] = ()
+    ssh_revoked: tuple[str, ...] = ()
+    x509_roots: tuple[str, ...] = ()
+    crls: tuple[str, ...] = ()
+    timestamp_roots: tuple[str, ...] = ()
+    trusted_root: str | None = None
 
 
 class MessagesPolicy(NamedTuple):

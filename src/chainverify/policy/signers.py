@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from chainverify.errors import PolicyError
+from chainverify.errors import Malformed, PolicyError
 from chainverify.policy import paths
-from chainverify.policy.fields import PLAIN, Field, ListOf, Pending, Section, Table, Text, Time, into
-from chainverify.policy.model import Signer
+from chainverify.policy.commits import FILE, LEVEL, LEVELS_MEAN
+from chainverify.policy.fields import PLAIN, Choice, Field, ListOf, Pending, Section, Subs, Table, Text, TextMap, Time, into
+from chainverify.policy.model import GitsignIdentity, Signer
 
 EMAIL: Final = Text(r"[^@\s<>\u0000-\u001f\u007f]+@[^@\s<>\u0000-\u001f\u007f]+", "an address such as alice@example.org")
 OPENPGP: Final = Text(
@@ -42,6 +43,50 @@ def _check(value: Signer, _: Table, path: str) -> None:
         )
 
 
+
+
+def _check_gitsign(value: GitsignIdentity, _: Table, path: str) -> None:
+    for name, text, regex in (
+        ("identity", value.identity, value.identity_regex), ("issuer", value.issuer, value.issuer_regex),
+    ):
+        if (text is None) == (regex is None):
+            problem = "is missing" if text is None else f"stands beside {name}-regex, expected one of the two"
+            raise PolicyError(
+                problem, key=paths.join(path, name), hint=f"anybody can have a Sigstore identity: name {name} or {name}-regex"
+            )
+        if text is not None and not text.strip("*"):
+            raise PolicyError(f"{text!r} is any {name}, which trusts everybody", key=paths.join(path, name))
+        if regex is not None:
+            _check_pattern(regex, name, paths.join(path, f"{name}-regex"))
+
+
+def _check_pattern(source: str, name: str, path: str) -> None:
+    from chainverify.formats.pattern import compile_pattern
+
+    try:
+        found = compile_pattern(f"^(?:{source})$")
+    except Malformed as error:
+        raise PolicyError(error.message, key=path, hint=error.hint) from error
+    if not found.can_match():
+        raise PolicyError(f"pattern {source!r} can never match", key=path, hint="the whole value must match")
+    if found.search(f"any {name} whatever"):
+        raise PolicyError(f"{source!r} matches any {name}, which trusts everybody", key=path)
+
+
+GITSIGN: Final = Section(
+    "[[signers.gitsign]]",
+    (
+        Field("identity", Text(), "the certificate's identity: an address or a URI, whole; * as in all globs"),
+        Field("identity-regex", Text(), "a pattern that the whole identity must match, in linear time"),
+        Field("issuer", Text(), "the OpenID issuer that vouched for it, whole; * as in all globs"),
+        Field("issuer-regex", Text(), "a pattern that the whole issuer must match, in linear time"),
+        Field("claims", TextMap(), "further claims of the certificate that must hold, such as source-repository"),
+    ),
+    into(GitsignIdentity),
+    _check_gitsign,
+    doc="A Sigstore identity.",
+)
+
 SIGNER: Final = Section(
     "[[signers]]",
     (
@@ -53,11 +98,17 @@ SIGNER: Final = Section(
         Field("valid-after", Time(), "signatures from before this are refused"),
         Field("valid-before", Time(), "signatures from this time on are refused"),
         Field("compromised-at", Time(), "signatures not proved older than this are refused"),
-        Field("allowed-signers", Pending(([],)), "a file in OpenSSH's format, every line a key of this person"),
-        Field("x509", Pending(([],)), "pinned certificates"),
-        Field("gitsign", Pending(([],)), "Sigstore identities"),
-        Field("gitsign-level", Pending((2,)), "how much of a gitsign signature must be proved"),
-        Field("limit", Pending(), "for forges and bots: what they may sign"),
+        Field(
+            "allowed-signers", ListOf(FILE), "files in OpenSSH's allowed_signers format: every line is a key of this person, "
+            "certificate authorities and validity included",
+        ),
+        Field("x509", ListOf(FILE), "pinned certificates of this person, in PEM or DER"),
+        Field("gitsign", Subs(GITSIGN), "Sigstore identities of this person"),
+        Field("gitsign-level", LEVEL, f"{LEVELS_MEAN}; default: as [commits] says"),
+        Field(
+            "limit", Choice(("clean-merge",)), "for forges and bots: only merges count whose tree git itself would make of their "
+            "parents, all of them by others",
+        ),
         Field("pushers", Pending(([],)), "the forge's account names of this person"),
     ),
     into(Signer),
@@ -65,6 +116,21 @@ SIGNER: Final = Section(
     observable=True,
     doc="A person.",
 )
+
+
+def key_lists(signer: Signer) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The keys of the policy's table that name a signer's files and keys, with what they hold."""
+    return (
+        ("openpgp", signer.openpgp),
+        ("ssh", signer.ssh),
+        ("allowed-signers", signer.allowed_signers),
+        ("x509", signer.x509),
+    )
+
+
+def is_inline(kind: str, entry: str) -> bool:
+    """Whether an entry of one of the `key_lists` is the key itself, and not a file's name."""
+    return (kind == "openpgp" and is_inline_openpgp(entry)) or (kind == "ssh" and is_inline_ssh(entry))
 
 
 def check_people(signers: tuple[Signer, ...]) -> None:
@@ -84,7 +150,7 @@ def check_people(signers: tuple[Signer, ...]) -> None:
             other = emails.setdefault(email.casefold(), signer)
             if other is not signer:
                 raise _twice("address", email, other, paths.item(paths.join(path, "emails"), index))
-        for kind, entries in (("openpgp", signer.openpgp), ("ssh", signer.ssh)):
+        for kind, entries in key_lists(signer):
             for index, entry in enumerate(entries):
                 other = keys.setdefault((kind, _identity(kind, entry)), signer)
                 if other is not signer:

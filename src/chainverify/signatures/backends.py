@@ -5,11 +5,11 @@ A format's module is imported when a policy has a key of that kind, so a policy 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from chainverify.errors import BackendCrashed, ChainverifyError, SignatureError
-from chainverify.model.signing import Clock, Evidence, Format, KeyMaterial, SignatureOptions
+from chainverify.model.signing import Clock, Evidence, Format, SignatureOptions, SigningMaterial
 
 if TYPE_CHECKING:
     from chainverify.signatures.openpgp import OpenPgpKeyring
@@ -38,18 +38,18 @@ def title(name: str) -> str:
     return _TITLES.get(name, name)
 
 
-def load(openpgp_materials: Sequence[KeyMaterial], ssh_materials: Sequence[KeyMaterial]) -> Keyrings:
+def load(material: SigningMaterial) -> Keyrings:
     """Decode the keys of a policy, once. Raises `PolicyError`, with the place in the policy, for one that cannot be used."""
     openpgp: OpenPgpKeyring | None = None
     ssh: SshKeyring | None = None
-    if openpgp_materials:
+    if material.openpgp:
         from chainverify.signatures import openpgp as openpgp_backend
 
-        openpgp = openpgp_backend.load(openpgp_materials)
-    if ssh_materials:
+        openpgp = openpgp_backend.load(material.openpgp)
+    if material.ssh or material.allowed_signers:
         from chainverify.signatures import ssh as ssh_backend
 
-        ssh = ssh_backend.load(ssh_materials)
+        ssh = ssh_backend.load(material)
     return Keyrings(openpgp, ssh)
 
 

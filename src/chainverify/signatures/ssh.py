@@ -7,7 +7,7 @@ and, where it is not there, decoded for the error alone.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
 
@@ -20,7 +20,7 @@ from chainverify.errors import Malformed, PolicyError, SignatureError
 from chainverify.formats import sshkey, sshsig
 from chainverify.formats.sshkey import SshPublicKey
 from chainverify.formats.sshwire import WireReader
-from chainverify.model.signing import Clock, Evidence, KeyMaterial, SignatureOptions
+from chainverify.model.signing import Clock, Evidence, SignatureOptions, SigningMaterial
 from chainverify.signatures.ed25519 import Ed25519Key
 
 PublicKey: TypeAlias = Ed25519Key | rsa.RSAPublicKey | ec.EllipticCurvePublicKey
@@ -60,22 +60,22 @@ class SshKeyring(NamedTuple):
     keys: Mapping[bytes, TrustedKey]
 
 
-def load(materials: Sequence[KeyMaterial]) -> SshKeyring:
-    """The keyring of a policy; each material is a key line or a file of key lines.
+def load(material: SigningMaterial) -> SshKeyring:
+    """The SSH keys of a policy; each entry of `material.ssh` is a key line or a file of key lines.
 
     Raises `PolicyError`, with the material's place, for a key that cannot be read or used, RSA under 2048 bits, and a
     key that two signers claim.
     """
     keys: dict[bytes, TrustedKey] = {}
-    for material in materials:
+    for each in material.ssh:
         try:
-            for line in sshkey.parse_file(material.data):
+            for line in sshkey.parse_file(each.data):
                 found = line.key
-                trusted = TrustedKey(material.signer, found.kind, found.fingerprint, _decode(found), found.application)
+                trusted = TrustedKey(each.signer, found.kind, found.fingerprint, _decode(found), found.application)
                 _add(keys, line.key.blob, trusted)
         except Malformed as error:
             raise PolicyError(
-                error.message, key=material.key, source=material.source, line=material.line, hint=error.hint
+                error.message, key=each.key, source=each.source, line=each.line, hint=error.hint
             ) from error
     return SshKeyring(MappingProxyType(keys))
 
