@@ -46,7 +46,7 @@ def load(material: SigningMaterial) -> Keyrings:
         from chainverify.signatures import openpgp as openpgp_backend
 
         openpgp = openpgp_backend.load(material.openpgp)
-    if material.ssh or material.allowed_signers:
+    if material.ssh or material.allowed_signers or material.ssh_revoked:
         from chainverify.signatures import ssh as ssh_backend
 
         ssh = ssh_backend.load(material)
