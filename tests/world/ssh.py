@@ -100,7 +100,7 @@ def git_asks(
                 input=payload, capture_output=True, check=False, timeout=60, env=environment, cwd=scratch,
             )  # fmt: skip
 
-        principals = tuple(ask("find-principals").stdout.decode().splitlines())
+        principals = tuple(ask("find-principals").stdout.decode("utf-8", "surrogateescape").splitlines())
         return Said(principals, any(
             ask("verify", "-n", "git", "-I", principal, *lists).returncode == 0 for principal in principals
         ))  # fmt: skip
