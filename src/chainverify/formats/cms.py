@@ -8,10 +8,11 @@ would read differently, `signature-bad` for other damage.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from chainverify.errors import Malformed
-from chainverify.formats import der, pem
+from chainverify.formats import certificate, der, pem
 from chainverify.formats.der import DerReader
 from chainverify.formats.sshwire import damaged
 
@@ -90,6 +91,24 @@ def parse(data: bytes) -> Cms:
     data_reader = explicit.enter(der.SEQUENCE)
     explicit.end()
     return _signed_data(data_reader)._replace(notes=notes)
+
+
+def signer_certificate(cms: Cms, others: Iterable[bytes] = ()) -> bytes | None:
+    """The certificate (DER) that the signature names as its signer's, of those that came along and of `others`; None where it is
+    not there. That proves nothing yet. Raises `Malformed` for several, and for certificates that cannot be read.
+    """
+    found: set[bytes] = set()
+    for data in (*cms.certificates, *others):
+        outline = certificate.parse(data)
+        if cms.issuer_serial == (outline.issuer, outline.serial) or (
+            cms.subject_key_id is not None and cms.subject_key_id == outline.key_id
+        ):
+            found.add(data)
+    if len(found) > 1:
+        raise Malformed(
+            f"{_WHAT} names its signer in a way that fits {len(found)} certificates", rule="signature-ambiguous"
+        )
+    return found.pop() if found else None
 
 
 def _signed_data(reader: DerReader) -> Cms:

@@ -17,8 +17,8 @@ from chainverify.formats.sshwire import damaged
 
 BOOLEAN: Final = 0x01
 INTEGER: Final = 0x02
+BIT_STRING: Final = 0x03
 OCTET_STRING: Final = 0x04
-NULL: Final = 0x05
 OID: Final = 0x06
 UTC_TIME: Final = 0x17
 GENERALIZED_TIME: Final = 0x18
@@ -122,10 +122,12 @@ class DerReader:
         """The content of an OCTET STRING, which DER does not divide."""
         return self.value(OCTET_STRING)
 
-    def null(self) -> None:
-        """A NULL."""
-        if self.value(NULL):
-            raise self._damaged("holds a NULL that is not empty")
+    def bit_string(self) -> bytes:
+        """A BIT STRING of whole bytes, as signatures are."""
+        value = self.value(BIT_STRING)
+        if value[:1] != b"\x00":
+            raise self._damaged("holds a bit string that is not of whole bytes")
+        return value[1:]
 
     def oid(self) -> str:
         """An OBJECT IDENTIFIER in dotted form (X.690 section 8.19)."""
