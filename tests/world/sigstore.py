@@ -212,6 +212,8 @@ class Sigstore:
             .not_valid_before(moment(not_before))
             .not_valid_after(moment(not_before + life))
             .add_extension(key_usage(digital_signature=True, ca=ca), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(authority_key_id(authority_certificate), critical=False)
         )
         if usage is not None:
             builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
@@ -506,6 +508,8 @@ def authority(
         .add_extension(key_usage(ca=True), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
+    if by:
+        builder = builder.add_extension(authority_key_id(by[0]), critical=False)
     return builder.sign(by[1] if by else key, hashes.SHA256())
 
 
@@ -523,6 +527,11 @@ def tsa_certificate(key: EcKey, issuer: x509.Certificate, issuer_key: EcKey) -> 
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), critical=True)
         .sign(issuer_key, hashes.SHA256())
     )
+
+
+def authority_key_id(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    found = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(found.value)
 
 
 def spki_of(certificate: x509.Certificate) -> bytes:

@@ -18,6 +18,7 @@ from chainverify.formats.der import DerReader
 from chainverify.formats.pattern import Pattern
 from chainverify.formats.sshwire import damaged
 from chainverify.model.signing import GitsignMaterial
+from chainverify.transparency.certificates import Certificate
 
 ARC: Final = "1.3.6.1.4.1.57264.1"
 """The arc of Fulcio's extensions."""
@@ -121,19 +122,13 @@ def _matcher(wanted: str, *, regex: bool) -> Matcher:
     return Matcher(wanted, pattern.compile_pattern(f"^(?:{wanted})$"))
 
 
-def is_fulcio(certificate: x509.Certificate) -> bool:
-    """Whether a certificate says that it comes from Fulcio: it names an OpenID issuer. Raises `Malformed`."""
-    extensions = _extensions(certificate)
-    return ISSUER in extensions or ISSUER_V1 in extensions
-
-
-def read(certificate: x509.Certificate) -> Identity:
+def read(certificate: Certificate) -> Identity:
     """The identity in a certificate, which the caller has verified up to an authority.
 
     There is exactly one subject alternative name: an address, a URI or Fulcio's otherName. Issuer extensions of both versions
     agree where both are there. Raises `Malformed`.
     """
-    extensions = _extensions(certificate)
+    extensions = {each.oid: each.value for each in certificate.outline.extensions}
     name, email = _subject(certificate)
     issuers: list[str] = []
     if ISSUER in extensions:
@@ -151,14 +146,9 @@ def read(certificate: x509.Certificate) -> Identity:
     return Identity(name, email, issuers[0], tuple(claims))
 
 
-def _subject(certificate: x509.Certificate) -> tuple[str, bool]:
+def _subject(certificate: Certificate) -> tuple[str, bool]:
     """The subject alternative name, and whether it is an address."""
-    try:
-        found = list(certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
-    except x509.ExtensionNotFound:
-        found = []
-    except (ValueError, x509.UnsupportedGeneralNameType) as error:
-        raise damaged("certificate has a subject alternative name that cannot be read") from error
+    found = certificate.names
     if len(found) != 1:
         raise damaged(f"certificate has {len(found)} subject alternative names, expected one")
     only = found[0]
@@ -167,18 +157,6 @@ def _subject(certificate: x509.Certificate) -> tuple[str, bool]:
     if isinstance(only, x509.OtherName) and only.type_id.dotted_string == USERNAME:
         return _der_text(only.value, "identity"), False
     raise damaged("certificate has a subject alternative name that is no address, URI or user name of Fulcio")
-
-
-def _extensions(certificate: x509.Certificate) -> dict[str, bytes]:
-    """Fulcio's extensions by their object identifiers."""
-    try:
-        return {
-            each.oid.dotted_string: each.value.value
-            for each in certificate.extensions
-            if isinstance(each.value, x509.UnrecognizedExtension)
-        }
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
-        raise damaged("certificate has extensions that cannot be read") from error
 
 
 def _der_text(data: bytes, what: str) -> str:

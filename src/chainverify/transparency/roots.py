@@ -14,13 +14,12 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from cryptography import x509
-
 from chainverify.errors import Malformed, PolicyError
 from chainverify.formats import strictjson
 from chainverify.formats.sshwire import damaged
 from chainverify.formats.strictjson import Json
-from chainverify.transparency import keys
+from chainverify.transparency import certificates, keys
+from chainverify.transparency.certificates import Certificate
 from chainverify.transparency.keys import TrustedKey
 
 MEDIA_TYPES: Final = (
@@ -57,10 +56,10 @@ class Window(NamedTuple):
 
 
 class Authority(NamedTuple):
-    """A certificate authority (Fulcio, or one of timestamps): DER certificates, the anchor last, and when it is believed."""
+    """A certificate authority (Fulcio, or one of timestamps): its certificates, the anchor last, and when it is believed."""
 
     uri: str
-    certificates: tuple[bytes, ...]
+    certificates: tuple[Certificate, ...]
     window: Window
 
 
@@ -155,26 +154,25 @@ def _authorities(root: dict[str, Json], member: str) -> tuple[Authority, ...]:
         strictjson.only_keys(entry, ("subject", "uri", "certChain", "validFor", "operator"), what)
         chain = strictjson.as_object(entry.get("certChain"), f"{what}.certChain")
         strictjson.only_keys(chain, ("certificates",), f"{what}.certChain")
-        certificates: list[bytes] = []
+        chain_certificates: list[Certificate] = []
         for each in strictjson.as_array(chain.get("certificates"), f"{what}.certChain.certificates", MAX_CHAIN):
             certificate = strictjson.as_object(each, f"{what}.certChain.certificates")
             strictjson.only_keys(certificate, ("rawBytes",), f"{what}.certChain.certificates")
-            certificates.append(_certificate(_bytes(certificate, "rawBytes", what), what))
-        if not certificates:
+            chain_certificates.append(_certificate(_bytes(certificate, "rawBytes", what), what))
+        if not chain_certificates:
             raise damaged(f"{what} has no certificate")
-        authority = Authority(_text(entry, "uri", what), tuple(certificates), _window(entry, what))
+        authority = Authority(_text(entry, "uri", what), tuple(chain_certificates), _window(entry, what))
         if any(authority.certificates == other.certificates for other in found):
             raise damaged(f"{what} has the same certificates as an entry before it")
         found.append(authority)
     return tuple(found)
 
 
-def _certificate(data: bytes, what: str) -> bytes:
+def _certificate(data: bytes, what: str) -> Certificate:
     try:
-        x509.load_der_x509_certificate(data)
-    except ValueError as error:
-        raise damaged(f"{what} holds a certificate that cannot be read") from error
-    return data
+        return certificates.decode(data)
+    except Malformed as error:
+        raise damaged(f"{what} holds a certificate that cannot be read: {error.message}") from error
 
 
 def _logs(root: dict[str, Json], member: str) -> tuple[Log, ...]:

@@ -11,12 +11,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 from cryptography.x509.certificate_transparency import LogEntryType, SignedCertificateTimestamp
 from cryptography.x509.oid import ExtensionOID
 
 from chainverify.errors import SignatureError
 from chainverify.transparency import keys
+from chainverify.transparency.certificates import Certificate
 from chainverify.transparency.roots import Log
 
 MAX_SCTS: Final = 16
@@ -26,7 +26,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
 
-def verify(certificate: x509.Certificate, issuer: x509.Certificate, logs: Sequence[Log]) -> int | None:
+def verify(certificate: Certificate, issuer: Certificate, logs: Sequence[Log]) -> int | None:
     """The time (seconds since the epoch) of the first embedded timestamp by one of `logs`, None where none is embedded.
 
     `issuer` is the certificate that verified as the issuer. 1. every timestamp by a known log is good, and 2. made in that log's
@@ -35,10 +35,11 @@ def verify(certificate: x509.Certificate, issuer: x509.Certificate, logs: Sequen
     Raises `SignatureError` with code `BAD_SCT`.
     """
     try:
-        found = certificate.extensions.get_extension_for_oid(ExtensionOID.PRECERT_SIGNED_CERTIFICATE_TIMESTAMPS).value
+        library = x509.load_der_x509_certificate(certificate.der)
+        found = library.extensions.get_extension_for_oid(ExtensionOID.PRECERT_SIGNED_CERTIFICATE_TIMESTAMPS).value
         scts = list(found) if isinstance(found, x509.PrecertificateSignedCertificateTimestamps) else []
         stamped = [(one, (one.timestamp.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND) for one in scts]
-        signed = certificate.tbs_precertificate_bytes
+        signed = library.tbs_precertificate_bytes
     except x509.ExtensionNotFound:
         return None
     except (ValueError, TypeError, OverflowError, x509.DuplicateExtension) as error:
@@ -63,7 +64,7 @@ def verify(certificate: x509.Certificate, issuer: x509.Certificate, logs: Sequen
     return times[0]
 
 
-def _good(sct: SignedCertificateTimestamp, at: int, precertificate: bytes, issuer: x509.Certificate, log: Log) -> bool:
+def _good(sct: SignedCertificateTimestamp, at: int, precertificate: bytes, issuer: Certificate, log: Log) -> bool:
     """Whether the log signed this precertificate (RFC 6962 section 3.2)."""
     try:
         wanted = log.key.hash
@@ -71,14 +72,11 @@ def _good(sct: SignedCertificateTimestamp, at: int, precertificate: bytes, issue
             return False
         if sct.signature_hash_algorithm.name != wanted.name:
             return False
-        issuer_key = issuer.public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
         message = b"".join((
             b"\x00\x00",  # version 1, certificate_timestamp
             at.to_bytes(8, "big"),
             b"\x00\x01",  # precert_entry
-            hashlib.sha256(issuer_key).digest(),
+            hashlib.sha256(issuer.outline.spki).digest(),
             len(precertificate).to_bytes(3, "big"), precertificate,
             len(sct.extension_bytes).to_bytes(2, "big"), sct.extension_bytes,
         ))  # fmt: skip
