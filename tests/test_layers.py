@@ -29,7 +29,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 PLUGINS = {"signatures", "images", "manifests", "forges", "output"}
 """Packages whose modules are alternatives: each may import only the package's shared modules named here."""
 SHARED = {
-    "signatures": {"backends", "openpgp_crypto", "openpgp_certificates", "openpgp_keyring", "ed25519"},
+    "signatures": {
+        "backends", "openpgp_crypto", "openpgp_certificates", "openpgp_keyring", "ed25519", "ssh_crypto", "ssh_keyring",
+        "ssh_certificates",
+    },
     "images": {"verify", "candidates", "keys"},
     "manifests": {"yamlnodes", "extract"},
     "output": {"escape", "record"},

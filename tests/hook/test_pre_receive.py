@@ -454,3 +454,57 @@ def test_a_hook_whose_python_is_gone_lets_nothing_in(world: World) -> None:
     before = world.state()
     assert world.push("main").returncode == 1
     assert world.state() == before
+
+
+# --- merge rules: who answers for what a merge brings in
+
+
+def under(world: World, rule: str) -> None:
+    """Alice, who may, sets the merge rule."""
+    text = POLICY.replace("[commits]\n", f'[commits]\nmerge-rule = "{rule}"\n')
+    world.clone.commit("SHOP-2: merge rule", {".chainverify/policy.toml": text}, key=world.alice)
+    world.accepted("main")
+
+
+def side_by(world: World, key: SshKey | None, person: Person) -> None:
+    """A side branch that is none of a maintainer's, merged by Alice."""
+    tip = world.clone.tip() or ""
+    other = world.clone.commit("SHOP-3: side", {"b": "1"}, ref=None, parents=[tip], key=key, author=person)
+    world.clone.commit("SHOP-4: main goes on", {"c": "1"}, key=world.alice)
+    world.clone.merge("Merge it", other, key=world.alice)
+
+
+@pytest.mark.parametrize(
+    ("rule", "by_carol", "unsigned"),
+    [
+        ("every-commit", "signer-not-allowed", "commit-unsigned"), ("first-parent", "", "commit-unsigned"),
+        ("any-parent", "", ""), ("all-parents", "signer-not-allowed", "commit-unsigned"),
+    ],
+)
+def test_what_a_maintainers_merge_may_bring_in(world: World, rule: str, by_carol: str, unsigned: str) -> None:
+    under(world, rule)
+    start = world.clone.tip() or ""
+    for key, person, expected in ((world.carol, CAROL, by_carol), (None, MALLORY, unsigned)):
+        world.clone.git("reset", "-q", "--hard", start)
+        side_by(world, key, person)
+        if expected:
+            world.refused("main", rule=expected)
+        else:
+            world.accepted(f"main:refs/heads/release/{person.email[:3]}")
+
+
+@pytest.mark.parametrize("rule", ["first-parent", "any-parent"])
+def test_what_is_pushed_itself_is_nobodys_side(world: World, rule: str) -> None:
+    under(world, rule)
+    world.clone.commit("SHOP-3: by Carol", {"b": "1"}, key=world.carol, author=CAROL)
+    world.refused("main", rule="signer-not-allowed")
+    # the merge's other side is the branch as it was: nobody may turn the two around
+    tip = world.clone.git("rev-parse", "HEAD~1")
+    ahead = world.clone.commit("SHOP-4: by Alice", {"c": "1"}, key=world.alice, ref=None, parents=[tip])
+    world.clone.merge("Merge", ahead, key=world.carol)
+    world.refused("main", rule="identity-mismatch")
+    swapped = world.clone.commit(
+        "Merge", {"c": "1"}, key=world.carol, author=CAROL, ref=None, parents=[world.clone.git("rev-parse", "HEAD~1"), ahead]
+    )
+    world.clone.update("HEAD", swapped)
+    world.refused("main", rule="signer-not-allowed")

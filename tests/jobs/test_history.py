@@ -20,8 +20,8 @@ from chainverify.model.report import Finding
 from chainverify.model.signing import KeyMaterial, SigningMaterial
 from chainverify.policy.model import CommitsPolicy, Policy, Signer
 from chainverify.signatures import backends
-from tests.bench.history import EMAIL, NAME, make, ssh_signer
-from tests.bench.history import Signer as Maker
+from tests.world.bulk import EMAIL, NAME, make, ssh_signer
+from tests.world.bulk import Signer as Maker
 from tests.world.repository import ALICE, BOB, START, signed_commit
 from tests.world.repository import Repository as World
 from tests.world.ssh import SshKey

@@ -116,7 +116,7 @@ def test_many_findings_of_a_rule_are_counted_not_shown() -> None:
 def test_verdict(findings: tuple[Finding, ...], said: str, status: int) -> None:
     value = report(*findings)
     assert (verdict(value), exit_status(value)) == (said, status)
-    assert json.loads(jsonv1.render(value, "1.0"))["verdict"] == said
+    assert json.loads("".join(jsonv1.render(value, "1.0")))["verdict"] == said
 
 
 HOSTILE = "\x1b[31mred\x1b[0m \r\n\u202egnp\u2066 \u200b \x00 \x9b \u2028::error::"
@@ -137,7 +137,7 @@ def test_nothing_hostile_reaches_the_terminal(noise: str, column: int, width: in
             assert all("".join("_" if unicodedata.category(c) == "Zs" or c == "\t" else c for c in line).isprintable()
                        for line in shown.split("\n"))
             assert not set(shown) & set("\x1b\r\0\x9b\u202e\u2066\u200b\u2028")
-        assert jsonv1.render(value, "1").isascii()
+        assert "".join(jsonv1.render(value, "1")).isascii()
 
 
 def test_colours_only_when_asked() -> None:
@@ -146,7 +146,7 @@ def test_colours_only_when_asked() -> None:
 
 
 def test_json_has_the_contract_s_keys() -> None:
-    value = json.loads(jsonv1.render(report(GOOD, IMAGE, commits=1, images=1), "1.2"))
+    value = json.loads("".join(jsonv1.render(report(GOOD, IMAGE, commits=1, images=1), "1.2")))
     assert list(value) == ["version", "tool", "verdict", "policy", "counts", "subjects", "findings"]
     assert value["tool"] == {"name": "chainverify", "version": "1.2"}
     assert value["policy"] == {"source": POLICY.source, "digest": POLICY.digest, "trust": "base"}

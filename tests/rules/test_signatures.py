@@ -130,6 +130,17 @@ def test_a_time_that_is_yet_to_come() -> None:
     assert judged(proof=evidence(signed_at=(1 << 63) - 1)) == [("signer-expired", "fail", "FUTURE")]
 
 
+@pytest.mark.parametrize(
+    ("author", "committer", "found"),
+    [(T + 310, T + 310, GOOD), (T, T + 311, 1), (T + 311, T, 1), (T + 311, T + 312, 2), (T + 400, T + 400, 2)],
+)
+def test_a_date_of_the_commit_that_is_yet_to_come(author: int, committer: int, found: object) -> None:
+    made = commit()
+    made = made._replace(author=made.author._replace(time=author), committer=made.committer._replace(time=committer))
+    expected = [("commit-malformed", "fail", "FUTURE")] * found if isinstance(found, int) else found
+    assert judged(made=made) == expected
+
+
 def test_every_broken_rule_is_reported() -> None:
     signer = ALICE._replace(compromised_at=1, valid_before=1)
     assert judged(signer, made=commit(b"x")) == REVOKED + EXPIRED + BAD_IDENTITY
@@ -191,3 +202,92 @@ def test_tags() -> None:
 )
 def test_times_in_reports(seconds: int, text: str) -> None:
     assert signatures.rfc3339(seconds) == text
+
+
+# --- what the policy trusts to name people
+
+
+BOB = Signer("Bob Example", ("bob@example.org", "bob@home.example"), roles=("owner",), compromised_at=T)
+
+
+@pytest.mark.parametrize(
+    ("principals", "email", "name", "found"),
+    [
+        (("alice@example.org",), b"alice@example.org", "Alice Example", GOOD),
+        (("ALICE@example.org",), b"alice@example.org", "Alice Example", GOOD),
+        # her other address is hers by the policy
+        (("alice@example.org",), b"alice@work.example", "Alice Example", GOOD),
+        (("alice@example.org",), b"mallory@example.org", "Alice Example", BAD_IDENTITY),
+        (("new@example.org",), b"new@example.org", "new@example.org", GOOD),
+        (("new@example.org",), b"other@example.org", "new@example.org", BAD_IDENTITY),
+        (("new@example.org,second@example.org",), b"second@example.org", "second@example.org", GOOD),
+        (("new@example.org", "second@example.org"), b"second@example.org", "second@example.org", GOOD),
+        (("*@example.org",), b"new@example.org", "new@example.org", GOOD),
+        (("*@example.org",), b"new@other.example", "*@example.org", BAD_IDENTITY),
+        (("*@example.org,!new@example.org",), b"new@example.org", "*@example.org,!new@example.org", BAD_IDENTITY),
+        (("*@example.org",), b"alice@example.org", "Alice Example", GOOD),
+        # whoever is meant, what the policy says of the person holds
+        (("*@example.org",), b"bob@example.org", "Bob Example", REVOKED),
+        (("*@example.org",), b"", "*@example.org", BAD_IDENTITY),
+        (("*",), b"\xff@example.org", "\\xff@example.org", GOOD),
+    ],
+)
+def test_whom_a_trusted_file_or_authority_means(
+    principals: tuple[str, ...], email: bytes, name: str, found: list[tuple[str, str, object]]
+) -> None:
+    rules = signatures.prepare(Policy("p", "d", CommitsPolicy(), signers=(ALICE, BOB)))
+    proof = evidence(format="ssh", signer="", principals=principals, emails=())
+    findings = signatures.judge_commit(commit(email), proof, Clock(T, T + 10), rules)
+    assert [(one.rule, one.status, one.evidence.get("code")) for one in findings] == found
+    assert findings[0].evidence["signer"] == name
+
+
+def test_a_principal_by_itself_is_enough_where_identity_is_not_asked() -> None:
+    rules = signatures.prepare(Policy("p", "d", CommitsPolicy(identity=("off",)), signers=(ALICE,)))
+    proof = evidence(format="ssh", signer="", principals=("*@corp.example", "new@example.org"), emails=())
+    [found] = signatures.judge_commit(commit(b"x"), proof, Clock(T, T + 10), rules)
+    assert (found.rule, found.evidence["signer"]) == ("verified", "new@example.org")
+
+
+# --- gitsign: levels, and times that are proved
+
+
+@pytest.mark.parametrize(
+    ("level", "general", "own", "found"),
+    [
+        (2, 2, None, GOOD), (1, 2, None, [("signer-not-allowed", "fail", "LEVEL_1")]), (1, 1, None, GOOD),
+        (1, 2, 1, GOOD), (1, 1, 2, [("signer-not-allowed", "fail", "LEVEL_1")]), (0, 0, None, GOOD),
+        (0, 1, None, [("signer-not-allowed", "fail", "LEVEL_0")]), (None, 2, 2, GOOD),
+    ],
+)
+def test_levels(level: int | None, general: int, own: int | None, found: list[tuple[str, str, object]]) -> None:
+    signer = ALICE._replace(gitsign_level=own)
+    proof = evidence(format="gitsign", level=level, claims=(("identity", "alice@example.org"), ("issuer", "https://x")))
+    assert judged(signer, proof=proof, gitsign_level=general) == found
+
+
+@pytest.mark.parametrize(
+    ("anchored", "arrival", "found"),
+    [(T + 99, None, GOOD), (T + 100, None, REVOKED), (T + 99, T + 150, GOOD), (T + 150, T + 99, GOOD), (None, None, REVOKED),
+     (T + 100, T + 100, REVOKED)],
+)
+def test_a_log_entry_survives_a_compromise(
+    anchored: int | None, arrival: int | None, found: list[tuple[str, str, object]]
+) -> None:
+    signer = ALICE._replace(compromised_at=T + 100)
+    assert judged(signer, proof=evidence(anchored_at=anchored), clock=Clock(T, T + 200, arrival)) == found
+
+
+def test_arrival_refutes_a_claim_and_not_a_proof() -> None:
+    signer = ALICE._replace(valid_before=T + 5)
+    late = Clock(T, T + 200, T + 100)
+    assert judged(signer, proof=evidence(), clock=late) == EXPIRED
+    assert judged(signer, proof=evidence(anchored_at=T, time_source="log"), clock=late) == GOOD
+
+
+def test_claims_are_told() -> None:
+    rules = signatures.prepare(Policy("p", "d", CommitsPolicy(), signers=(ALICE,)))
+    proof = evidence(format="gitsign", level=2, claims=(("identity", "alice@example.org"), ("issuer", "https://x")))
+    [found] = signatures.judge_commit(commit(), proof, Clock(T, T), rules)
+    assert (found.message, found.evidence["level"]) == ("good gitsign signature by Alice Example", 2)
+    assert found.evidence["claims"] == {"identity": "alice@example.org", "issuer": "https://x"}

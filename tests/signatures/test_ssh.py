@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import random
-import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
@@ -380,18 +379,12 @@ def test_a_security_key_is_bound_to_an_application_of_ssh() -> None:
         load([KeyMaterial("Alice", web.line, "signers[0].ssh[0]")])
 
 
-def test_certificates_are_named(ring: ssh.SshKeyring, tmp_path: Path) -> None:
+def test_a_certificate_is_no_key_of_a_signer(ring: ssh.SshKeyring, tmp_path: Path) -> None:
     ca, user = SshKey.create(tmp_path, "ca"), SshKey.create(tmp_path, "user")
-    subprocess.run(
-        ["ssh-keygen", "-q", "-s", ca.path, "-I", "id", "-n", "alice", f"{user.path}.pub"],
-        check=True, capture_output=True, timeout=60,
-    )
-    certificate = (tmp_path / "user-cert.pub").read_bytes()
-    with pytest.raises(PolicyError, match="not supported yet: certificates"):
-        load([KeyMaterial("Alice", certificate, "signers[0].ssh[0]")])
-    value = private(user).sign(signed_bytes())
-    armored = armored_of(base64.b64decode(certificate.split()[1]), "ssh-ed25519", value)
-    assert refusal(PAYLOAD, armored, ring) == ("UNSUPPORTED", "algorithm-forbidden")
+    certificate = ca.certify(user, "alice")
+    with pytest.raises(PolicyError, match="a certificate stands where a key is expected"):
+        load([KeyMaterial("Alice", certificate.public.encode(), "signers[0].ssh[0]")])
+    assert refusal(PAYLOAD, certificate.sign(PAYLOAD), ring) == ("CERT_NOT_TRUSTED", "signer-unknown")
 
 
 # --- keyrings
@@ -489,7 +482,7 @@ def test_damaged_key_lines_are_policy_errors_or_other_keys(keys: Keys) -> None:
                 ring = load([KeyMaterial("Alice", damaged(line, rng), "key")])
             except PolicyError:
                 continue
-            assert all(trusted.fingerprint == sshkey.fingerprint(blob) for blob, trusted in ring.keys.items())
+            assert all(trusted.key.fingerprint == sshkey.fingerprint(blob) for blob, trusted in ring.keys.items())
 
 
 def test_what_is_accepted_ssh_keygen_accepts(keys: Keys, ring: ssh.SshKeyring) -> None:

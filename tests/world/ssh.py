@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -51,21 +53,75 @@ class SshKey(NamedTuple):
         )
         return armored.removesuffix(b"\n")
 
+    def certify(self, subject: SshKey, principals: str = "", *arguments: str, name: str = "") -> SshKey:
+        """A certificate for `subject` by this key as authority: a key of its own for `sign`, whose fingerprint is the subject's.
+
+        `arguments` go to `ssh-keygen -s` (`-O force-command=x`, `-V -1d:+1d`, `-z 5`, `-h`); the key id is `name` or "id".
+        """
+        path = subject.path.with_name(f"{subject.path.name}.{len(list(subject.path.parent.iterdir()))}")
+        shutil.copy(subject.path, path)
+        shutil.copy(f"{subject.path}.pub", f"{path}.pub")
+        names = ["-n", principals] if principals else []
+        _keygen("-q", "-s", str(self.path), "-I", name or "id", *names, *arguments, f"{path}.pub")
+        certificate = Path(f"{path}-cert.pub")
+        certificate.replace(f"{path}.pub")
+        return SshKey.of(path)
+
     def allowed(self, principal: str, options: str = "") -> str:
         """A line of an allowed_signers file that gives this key to `principal`."""
         key = " ".join(self.public.split()[:2])
         return f"{principal} {options} {key}\n" if options else f"{principal} {key}\n"
 
 
-def keygen_verifies(key: SshKey, payload: bytes, signature: bytes, namespace: str = "git") -> bool:
-    """Whether `ssh-keygen -Y verify` accepts `signature` (an armor) by `key` over `payload`."""
+class Said(NamedTuple):
+    """What ssh-keygen said: `principals` of `-Y find-principals`, and whether `-Y verify` as the first of them was good."""
+
+    principals: tuple[str, ...]
+    good: bool
+
+
+def git_asks(
+    allowed: str, payload: bytes, signature: bytes, *, at: int | None = None, revoked: bytes | None = None, zone: str = "UTC"
+) -> Said:
+    """What git would learn of a signature made at `at` (seconds since the epoch), asking ssh-keygen as git does."""
     with tempfile.TemporaryDirectory() as scratch:
-        allowed = Path(scratch, "allowed")
-        allowed.write_text(key.allowed("someone@example.org"))
+        Path(scratch, "allowed").write_text(allowed)
+        Path(scratch, "armor").write_bytes(signature)
+        environment = {**_environment(), "TZ": zone}
+        time = [] if at is None else [f"-Overify-time={datetime.fromtimestamp(at, UTC):%Y%m%d%H%M%S}Z"]
+        lists = []
+        if revoked is not None:
+            Path(scratch, "revoked").write_bytes(revoked)
+            lists = ["-r", str(Path(scratch, "revoked"))]
+
+        def ask(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+            return subprocess.run(
+                ["ssh-keygen", "-Y", *arguments, "-f", "allowed", *time, "-s", "armor"],
+                input=payload, capture_output=True, check=False, timeout=60, env=environment, cwd=scratch,
+            )  # fmt: skip
+
+        principals = tuple(ask("find-principals").stdout.decode().splitlines())
+        return Said(principals, any(
+            ask("verify", "-n", "git", "-I", principal, *lists).returncode == 0 for principal in principals
+        ))  # fmt: skip
+
+
+def keygen_verifies(
+    key: SshKey, payload: bytes, signature: bytes, namespace: str = "git", *, principal: str = "someone@example.org",
+    allowed: str = "", revoked: bytes | None = None,
+) -> bool:
+    """Whether `ssh-keygen -Y verify` accepts `signature` (an armor) by `key` over `payload`, as `principal` of `allowed`."""
+    with tempfile.TemporaryDirectory() as scratch:
+        signers = Path(scratch, "allowed")
+        signers.write_text(allowed or key.allowed(principal))
         armor = Path(scratch, "armor")
         armor.write_bytes(signature)
+        lists = []
+        if revoked is not None:
+            Path(scratch, "revoked").write_bytes(revoked)
+            lists = ["-r", str(Path(scratch, "revoked"))]
         done = subprocess.run(
-            ["ssh-keygen", "-Y", "verify", "-f", allowed, "-I", "someone@example.org", "-n", namespace, "-s", armor],
+            ["ssh-keygen", "-Y", "verify", "-f", signers, "-I", principal, "-n", namespace, "-s", armor, *lists],
             input=payload,
             capture_output=True,
             check=False,
@@ -73,6 +129,30 @@ def keygen_verifies(key: SshKey, payload: bytes, signature: bytes, namespace: st
             env=_environment(),
         )
     return done.returncode == 0
+
+
+def krl(specification: str = "", *keys: SshKey, authority: SshKey | None = None) -> bytes:
+    """The KRL that `ssh-keygen -k` makes of a specification (`serial: 5`, `id: x`, `sha256: ...`) and of whole keys."""
+    with tempfile.TemporaryDirectory() as scratch:
+        Path(scratch, "specification").write_text(specification)
+        by = ["-s", f"{authority.path}.pub"] if authority else []
+        made = Path(scratch, "krl")
+        _keygen("-q", "-k", "-f", str(made), *by, f"{scratch}/specification", *(f"{key.path}.pub" for key in keys))
+        return made.read_bytes()
+
+
+def keygen_revokes(revoked: bytes, key: SshKey) -> bool:
+    """Whether `ssh-keygen -Q` finds a key or certificate in a KRL."""
+    with tempfile.TemporaryDirectory() as scratch:
+        Path(scratch, "krl").write_bytes(revoked)
+        done = subprocess.run(
+            ["ssh-keygen", "-Q", "-f", f"{scratch}/krl", f"{key.path}.pub"], capture_output=True, check=False, timeout=60,
+            env=_environment(),
+        )  # fmt: skip
+    found = b"REVOKED" in done.stdout
+    if bool(done.returncode) != found:
+        raise RuntimeError(done.stderr.decode(errors="replace"))
+    return found
 
 
 def _keygen(*arguments: str, stdin: bytes = b"") -> bytes:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 import click
 
@@ -16,12 +18,12 @@ from chainverify.output import jsonv1, text
 def finish(report: Report, options: Options) -> int:
     """Write the report as the options ask; returns the exit status of the verdict."""
     status = exit_status(report)
+    rendered: str | Iterable[str]
     if options.output_format == "json":
         rendered = jsonv1.render(report, __version__)
     else:
-        rendered = text.render(report, text.Style(colour=options.colour, verbose=options.verbose))
-        if options.quiet and status == 0:
-            rendered = ""
+        shown = text.render(report, text.Style(colour=options.colour, verbose=options.verbose))
+        rendered = "" if options.quiet and status == 0 else shown
     try:
         write(rendered, options)
     except BrokenPipeError:
@@ -31,14 +33,20 @@ def finish(report: Report, options: Options) -> int:
     return status
 
 
-def write(rendered: str, options: Options) -> None:
-    """Write text to `--output` or standard output.
+WRITTEN_AT_ONCE: Final = 1 << 16
+"""Characters that are gathered before they are written."""
+
+
+def write(rendered: str | Iterable[str], options: Options) -> None:
+    """Write a text, or the pieces of one, to `--output` or standard output.
 
     Raises `UsageError` where the file cannot be written, `Unavailable` where standard output cannot, and `BrokenPipeError`.
     """
+    pieces = (rendered,) if isinstance(rendered, str) else rendered
     if options.output is None:
         try:
-            click.echo(rendered, nl=False, color=options.colour)
+            for part in _gathered(pieces):
+                click.echo(part, nl=False, color=options.colour)
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -48,9 +56,23 @@ def write(rendered: str, options: Options) -> None:
             ) from error
         return
     try:
-        options.output.write_text(rendered, encoding="utf-8")
+        with options.output.open("w", encoding="utf-8") as file:
+            file.writelines(_gathered(pieces))
     except OSError as error:
         raise UsageError(f"cannot write {options.output}: {error.strerror}") from error
+
+
+def _gathered(pieces: Iterable[str]) -> Iterator[str]:
+    """The same text in larger pieces."""
+    waiting: list[str] = []
+    size = 0
+    for piece in pieces:
+        waiting.append(piece)
+        size += len(piece)
+        if size >= WRITTEN_AT_ONCE:
+            yield "".join(waiting)
+            waiting, size = [], 0
+    yield "".join(waiting)
 
 
 def discard_output() -> None:

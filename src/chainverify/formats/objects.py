@@ -87,6 +87,7 @@ def parse_commit(oid: str, raw: bytes, algorithm: Algorithm) -> Commit:
     encoding: str | None = None
     payload = raw
     notes: tuple[str, ...] = ()
+    mergetags: tuple[bytes, ...] = ()
     expected = _SIGNATURE_FIELD[algorithm]
     for field in fields[index + 2 :]:
         if field.startswith(b"gpgsig"):
@@ -99,9 +100,13 @@ def parse_commit(oid: str, raw: bytes, algorithm: Algorithm) -> Commit:
                 _malformed("commit has two encoding headers")
             _check_extra(field, _FIXED)
             encoding = field[9:].decode("ascii", "backslashreplace")
+        elif field.startswith(b"mergetag "):
+            _check_extra(field, _FIXED)
+            # git drops the last line end of the tag when it quotes it, and puts it back to look at it
+            mergetags += (field[9:].replace(b"\0", b"\n") + b"\n",)
         else:
             notes = _noted(notes, _check_extra(field, _FIXED))
-    return Commit(oid, tree, tuple(parents), author, committer, encoding, message, payload, signature, notes)
+    return Commit(oid, tree, tuple(parents), author, committer, encoding, message, payload, signature, notes, mergetags)
 
 
 def parse_tag(oid: str, raw: bytes, algorithm: Algorithm) -> Tag:
@@ -216,7 +221,7 @@ def _check_extra(field: bytes, fixed: frozenset[bytes]) -> bytes:
 
 def _noted(notes: tuple[str, ...], name: bytes) -> tuple[str, ...]:
     """The notes with one more header that is tolerated and not judged."""
-    note = "mergetag-not-verified" if name == b"mergetag" else f"unknown-header:{name[:40].decode('ascii')}"
+    note = f"unknown-header:{name[:40].decode('ascii')}"
     return notes if note in notes or len(notes) >= MAX_NOTES else (*notes, note)
 
 

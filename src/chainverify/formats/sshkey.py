@@ -24,16 +24,19 @@ SECURITY_KEYS: Final = {
 }
 """Key types of hardware security keys: the type of the key inside (OpenSSH PROTOCOL.u2f)."""
 SUPPORTED: Final = ("ssh-ed25519", "ssh-rsa", *CURVES, *SECURITY_KEYS)
+CERTIFICATE: Final = "-cert-v0"
+"""What the names of all certificate types hold (`formats.sshcert`)."""
 MAX_FILE_BYTES: Final = 1 << 20
 """The largest file of key lines that is read."""
 
-_UNSUPPORTED: Final[dict[str, str]] = {
-    "webauthn-sk-ecdsa-sha2-nistp256@openssh.com": "keys used through a web browser",
+UNSUPPORTED: Final[dict[str, str]] = {
+    "webauthn-sk-ecdsa-sha2-nistp256@openssh.com": "it names signatures, by keys of type sk-ecdsa-sha2-nistp256@openssh.com",
     "ssh-dss": "DSA keys",
     "ssh-ed448": "Ed448 keys",
     "ssh-xmss@openssh.com": "XMSS keys",
     "ssh-mldsa44-ed25519@openssh.com": "post-quantum keys",
 }
+"""Key types that are known by name and not supported, and why."""
 
 
 class UnsupportedKey(Malformed):
@@ -41,8 +44,8 @@ class UnsupportedKey(Malformed):
 
     rule = "algorithm-forbidden"
 
-    def __init__(self, kind: str, why: str) -> None:
-        super().__init__(f"SSH key type {kind} is not supported yet: {why}", hint=f"use one of {', '.join(SUPPORTED)}")
+    def __init__(self, kind: str, why: str, hint: str = "") -> None:
+        super().__init__(f"SSH key type {kind} is not supported: {why}", hint=hint or f"use one of {', '.join(SUPPORTED)}")
         self.kind = kind
 
 
@@ -122,16 +125,22 @@ def parse_line(line: bytes) -> tuple[SshPublicKey, str]:
         )
     if len(parts) < 2:
         raise damaged(f"{kind} key line has no key after its type")
-    try:
-        blob = binascii.a2b_base64(parts[1], strict_mode=True)
-    except binascii.Error as error:
-        raise damaged(f"{kind} key is not base64: {str(error).lower()}") from error
-    if binascii.b2a_base64(blob, newline=False) != parts[1]:
-        raise damaged(f"{kind} key is not canonical base64")
+    blob = decode_base64(parts[1], kind)
     key = parse_blob(blob)
     if key.kind != kind:
         raise damaged(f"key line says {kind}, the key in it is {key.kind}")
     return key, parts[2].decode("utf-8", "backslashreplace").strip() if len(parts) == 3 else ""
+
+
+def decode_base64(text: bytes, kind: str) -> bytes:
+    """The wire form of a key that a line says is of `kind`. Raises `Malformed` for any but canonical base64."""
+    try:
+        blob = binascii.a2b_base64(text, strict_mode=True)
+    except binascii.Error as error:
+        raise damaged(f"{kind} key is not base64: {str(error).lower()}") from error
+    if binascii.b2a_base64(blob, newline=False) != text:
+        raise damaged(f"{kind} key is not canonical base64")
+    return blob
 
 
 def parse_blob(blob: bytes) -> SshPublicKey:
@@ -139,22 +148,31 @@ def parse_blob(blob: bytes) -> SshPublicKey:
     reader = WireReader(blob, "SSH key")
     kind = reader.name()
     check_supported(kind)
+    key = read_fields(reader, kind)._replace(blob=blob)
+    reader.end()
+    return key
+
+
+def read_fields(reader: WireReader, kind: str) -> SshPublicKey:
+    """The numbers of a key of `kind`, which in its wire form follow its type and in a certificate the nonce; `blob` is empty.
+
+    Raises `Malformed`, `UnsupportedKey` for a security key that is not made for SSH.
+    """
     plain = SECURITY_KEYS.get(kind, kind)
     if plain == "ssh-ed25519":
         point = reader.string()
         if len(point) != 32:
             raise damaged(f"Ed25519 key has {len(point)} bytes, expected 32")
-        key = SshPublicKey(kind, blob, point=point)
+        key = SshPublicKey(kind, b"", point=point)
     elif kind == "ssh-rsa":
         exponent, modulus = reader.positive(), reader.positive()
-        key = SshPublicKey(kind, blob, exponent=exponent, modulus=modulus)
+        key = SshPublicKey(kind, b"", exponent=exponent, modulus=modulus)
     elif plain in CURVES:
-        key = SshPublicKey(kind, blob, point=_curve_point(reader, plain))
+        key = SshPublicKey(kind, b"", point=_curve_point(reader, plain))
     else:
         raise damaged(f"unknown SSH key type {kind!r}")
     if kind in SECURITY_KEYS:
-        key = key._replace(application=_application(reader))
-    reader.end()
+        key = key._replace(application=_application(reader, kind))
     return key
 
 
@@ -170,17 +188,26 @@ def _curve_point(reader: WireReader, kind: str) -> bytes:
     return point
 
 
-def _application(reader: WireReader) -> bytes:
-    """The application of a security key; OpenSSH makes all its keys for one that starts with `ssh:`."""
+def _application(reader: WireReader, kind: str) -> bytes:
+    """The application of a security key; OpenSSH makes all its keys for one that starts with `ssh:`.
+
+    One for another application also signs in to that one: to a web site, which chooses what is signed.
+    """
     application = reader.string()
     if not application.startswith(b"ssh:"):
-        raise damaged(f"security key is bound to the application {application[:40]!r}, expected one that starts with 'ssh:'")
+        raise UnsupportedKey(
+            kind, f"it is bound to the application {application[:40]!r}, expected one that starts with 'ssh:'"
+        )
     return application
 
 
 def check_supported(kind: str) -> None:
     """Raises `UnsupportedKey` for a kind of key that is known and not supported."""
-    if kind in _UNSUPPORTED:
-        raise UnsupportedKey(kind, _UNSUPPORTED[kind])
-    if kind.endswith("-cert-v01@openssh.com") or "-cert-v0" in kind:
-        raise UnsupportedKey(kind, "certificates")
+    if kind in UNSUPPORTED:
+        raise UnsupportedKey(kind, UNSUPPORTED[kind])
+    if CERTIFICATE in kind:
+        raise UnsupportedKey(
+            kind,
+            "a certificate stands where a key is expected",
+            "name the plain key, or the key of the authority on a cert-authority line of an allowed_signers file",
+        )

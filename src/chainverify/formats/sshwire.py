@@ -25,6 +25,21 @@ class WireReader:
         """An unsigned 32-bit number."""
         return int.from_bytes(self.raw(4), "big")
 
+    def uint64(self) -> int:
+        """An unsigned 64-bit number."""
+        return int.from_bytes(self.raw(8), "big")
+
+    def byte(self) -> int:
+        """One byte, as a number."""
+        return self.raw(1)[0]
+
+    def boolean(self) -> bool:
+        """A byte that is 0 or 1 (RFC 4251 allows others to be read as true, and none to be written)."""
+        value = self.byte()
+        if value > 1:
+            raise damaged(f"{self._what} holds {value} where it must say 0 or 1")
+        return value == 1
+
     def raw(self, count: int) -> bytes:
         """Exactly `count` bytes."""
         value = self._data[self._at : self._at + count]
@@ -33,12 +48,19 @@ class WireReader:
         self._at += count
         return value
 
-    def string(self) -> bytes:
-        """A string: its length, then its bytes."""
+    def string(self, limit: int = MAX_STRING_BYTES) -> bytes:
+        """A string: its length, at most `limit`, then its bytes."""
         length = self.uint32()
-        if length > MAX_STRING_BYTES:
-            raise damaged(f"{self._what} holds a string of {length} bytes, expected at most {MAX_STRING_BYTES}")
+        if length > limit:
+            raise damaged(f"{self._what} holds a string of {length} bytes, expected at most {limit}")
         return self.raw(length)
+
+    def text(self) -> bytes:
+        """A string without NUL, as OpenSSH wants what it keeps as C strings."""
+        value = self.string()
+        if 0 in value:
+            raise damaged(f"{self._what} holds a NUL in a text: {value[:40]!r}")
+        return value
 
     def name(self) -> str:
         """A string that names an algorithm: printable ASCII, not empty (RFC 4251 section 6)."""
@@ -55,6 +77,16 @@ class WireReader:
         if value[0] == 0 and (len(value) == 1 or not value[1] & 0x80):
             raise damaged(f"{self._what} holds a number with needless leading zeros")
         return int.from_bytes(value, "big")
+
+    @property
+    def at(self) -> int:
+        """How many bytes were read."""
+        return self._at
+
+    @property
+    def more(self) -> bool:
+        """Whether bytes are left."""
+        return self._at < len(self._data)
 
     def rest(self) -> bytes:
         """All bytes not read yet."""
@@ -73,6 +105,6 @@ def string(value: bytes) -> bytes:
     return len(value).to_bytes(4, "big") + value
 
 
-def damaged(message: str) -> Malformed:
+def damaged(message: str, hint: str = "") -> Malformed:
     """The error for bytes that are not what they claim to be."""
-    return Malformed(message, rule="signature-bad")
+    return Malformed(message, rule="signature-bad", hint=hint)

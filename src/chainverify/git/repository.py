@@ -162,7 +162,7 @@ class Repository:
         if (done.returncode == 0) if alone else (done.stdout.decode("ascii", "replace").strip() == ancestor):
             return True
         # git before 2.45 answers "no" where it could not read a commit, and only says so
-        if done.returncode not in {0, 1} or _has_error(done.stderr):
+        if done.returncode not in {0, 1} or has_error(done.stderr):
             raise _failed("merge-base", done.stderr, self.git_dir)
         return False
 
@@ -220,11 +220,17 @@ class Repository:
             return "this is a partial clone, whose missing objects are not fetched"
         return self._lost_alternate()
 
+    def object_directories(self) -> tuple[Path, ...]:
+        """Where this repository's objects lie: its own, the quarantine and what a caller's environment adds; what these borrow
+        from in turn stands in their `info/alternates`."""
+        given = self._environ.get("GIT_ALTERNATE_OBJECT_DIRECTORIES", "")
+        own = (Path(self._environ.get("GIT_OBJECT_DIRECTORY") or self.common_dir / "objects"), self.common_dir / "objects")
+        added = (Path(part) for part in given.split(os.pathsep) if part and not part.startswith('"'))
+        return tuple(dict.fromkeys((*own, *added)))
+
     def _lost_alternate(self) -> str | None:
         """The first object directory that this repository borrows from and that is not there."""
-        given = self._environ.get("GIT_ALTERNATE_OBJECT_DIRECTORIES", "")
-        waiting = [Path(self._environ.get("GIT_OBJECT_DIRECTORY") or self.common_dir / "objects"), self.common_dir / "objects"]
-        waiting += [Path(part) for part in given.split(os.pathsep) if part and not part.startswith('"')]
+        waiting = list(self.object_directories())
         seen: set[Path] = set()
         while waiting and len(seen) < MAX_ALTERNATES:
             objects = waiting.pop()
@@ -314,7 +320,7 @@ def _failed(verb: str, stderr: bytes, where: Path) -> UsageError:
     return UsageError(f"git {verb} failed in {where}: {words or 'no reason given'}")
 
 
-def _has_error(stderr: bytes) -> bool:
+def has_error(stderr: bytes) -> bool:
     """Whether git reported an error, and not only a warning."""
     return any(line.startswith((b"error:", b"fatal:")) for line in stderr.split(b"\n"))
 

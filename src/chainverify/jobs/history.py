@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
 
 from chainverify.errors import BackendCrashed, ChainverifyError, HistoryIncomplete, Malformed, ObjectMissing, UsageError
-from chainverify.formats.objects import parse_commit, parse_tag
+from chainverify.formats.objects import Algorithm, object_id, parse_commit, parse_tag
 from chainverify.git import ranges
 from chainverify.git.objects import Answer, ObjectReader
 from chainverify.git.repository import Repository
-from chainverify.jobs import parallel
+from chainverify.jobs import limits, lineage, parallel
+from chainverify.jobs.lineage import Graph
+from chainverify.jobs.policies import LoadedPolicy
 from chainverify.jobs.processors import processors
-from chainverify.model.gitobject import Tag
+from chainverify.model.gitobject import Commit, Tag
 from chainverify.model.report import FAIL, PASS, Finding, Subject
 from chainverify.model.signing import Clock, SignatureOptions, SigningMaterial
+from chainverify.policy.material import signing_material
 from chainverify.policy.model import Policy
 from chainverify.rules import signatures as rules_of
 from chainverify.rules.signatures import SignatureRules
@@ -43,25 +47,27 @@ class Selection(NamedTuple):
     """The commits that a request means, parents first, and what was found out while selecting them.
 
     `exclude` are full ids: what is reachable from them was left out on purpose. `findings` are `history-not-anchored` and
-    `history-incomplete`.
+    `history-incomplete`. `tips` are the commits that were asked for themselves.
     """
 
     oids: tuple[str, ...]
     exclude: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+    tips: tuple[str, ...] = ()
 
 
 class Verdicts(NamedTuple):
-    """Findings in the order of what was judged, and how many subjects of each kind that was."""
+    """Findings in the order of what was judged, how many subjects of each kind that was, and the parents of judged commits."""
 
     findings: list[Finding]
     counts: dict[str, int]
+    graph: Graph = MappingProxyType({})
 
 
 class Context(NamedTuple):
     """All that one commit or tag is judged by."""
 
-    algorithm: str
+    algorithm: Algorithm
     rules: SignatureRules
     keyrings: Keyrings
     options: SignatureOptions
@@ -70,8 +76,8 @@ class Context(NamedTuple):
     arrived: frozenset[str] | None = None
 
 
-_Judged = tuple[list[Finding], set[str]]
-"""The findings on a chunk of commits and all their parents."""
+_Judged = tuple[list[Finding], dict[str, tuple[str, ...]]]
+"""The findings on a chunk of commits, and the parents of each that could be read."""
 
 
 def select(repo: Repository, revisions: Sequence[str], policy: Policy) -> Selection:
@@ -102,7 +108,7 @@ def _select(repo: Repository, revisions: Sequence[str], introduction: str | None
             exclude = [*exclude, introduction]
         else:
             findings += [_anchor_missing(tip, introduction, cut) for tip in include]
-    return Selection(ranges.commits(repo, include, exclude), tuple(dict.fromkeys(exclude)), tuple(findings))
+    return Selection(ranges.commits(repo, include, exclude), tuple(dict.fromkeys(exclude)), tuple(findings), tuple(include))
 
 
 def check_commits(
@@ -126,20 +132,23 @@ def check_commits(
     Raises `PolicyError` for a key that cannot be used. What cannot be read is a finding.
     """
     context = _context(repo, policy, material, now, arrival)._replace(arrived=arrived)
-    findings = list(selection.findings)
     oids = selection.oids
-    parents: set[str] = set()
+    judged: list[Finding] = []
+    graph: dict[str, tuple[str, ...]] = {}
     done = 0
     for chunk, (found, named) in _judge_all(repo, oids, context, _jobs(jobs)):
-        findings += found
-        parents |= named
+        judged += found
+        graph.update(named)
         done += len(chunk)
         if progress is not None:
             progress(done, len(oids))
-    unlisted = _unlisted(repo, parents.difference(oids), selection.exclude)
+    judged = _related(repo, selection, limits.check(repo, judged, context.rules), graph, context)
+    findings = [*selection.findings, *judged]
+    outside = {parent for parents in graph.values() for parent in parents}.difference(oids)
+    unlisted = _unlisted(repo, outside, selection.exclude)
     if unlisted is not None and oids:
         findings.append(_incomplete(oids[-1], unlisted))
-    return Verdicts(findings, {"commits": len(oids)})
+    return Verdicts(findings, {"commits": len(oids)}, graph)
 
 
 def check_tags(
@@ -298,6 +307,31 @@ def _unlisted(repo: Repository, outside: set[str], exclude: Sequence[str]) -> st
 # --- commits
 
 
+def _related(
+    repo: Repository, selection: Selection, findings: list[Finding], graph: Graph, context: Context
+) -> list[Finding]:
+    """The findings under the policy's merge rule, which looks at how commits are related."""
+    commits = context.rules.commits
+    if commits.merge_rule == "any-parent":
+        good, limited = limits.vouching(findings, context.rules)
+        counted = lineage.counting(selection.oids, graph, good, limited, anchored=commits.introduction is not None)
+        return lineage.excuse(findings, selection.oids, graph, selection.tips, counted)
+    if commits.merge_rule == "all-parents":
+        known: dict[str, Context] = {}
+
+        def judge(oid: str, loaded: LoadedPolicy) -> list[Finding]:
+            under = known.get(loaded.policy.digest)
+            if under is None:
+                material = signing_material(loaded.policy, loaded.read)
+                under = _context(repo, loaded.policy, material, context.now, context.arrival)._replace(arrived=context.arrived)
+                known[loaded.policy.digest] = under
+            with ObjectReader(repo) as reader:
+                return _judge_chunk(reader, (oid,), under)[0]
+
+        return lineage.under_parents(repo, findings, graph, judge)
+    return findings
+
+
 def _context(repo: Repository, policy: Policy, material: SigningMaterial, now: int, arrival: int | None) -> Context:
     rules = rules_of.prepare(policy)
     keyrings = backends.load(material)
@@ -330,14 +364,14 @@ def _judge_all(
     for chunk, result in zip(chunks, parallel.in_order(opened, chunks, jobs), strict=True):
         if isinstance(result, parallel.Lost):
             crash = BackendCrashed(f"the commit was not judged: {result.reason}", hint="run again with --jobs 1, and report it")
-            yield chunk, ([rules_of.from_error(Subject("commit", oid), crash) for oid in chunk], set())
+            yield chunk, ([rules_of.from_error(Subject("commit", oid), crash) for oid in chunk], {})
         else:
             yield chunk, result
 
 
 def _judge_chunk(reader: ObjectReader, oids: Sequence[str], context: Context) -> _Judged:
     findings: list[Finding] = []
-    parents: set[str] = set()
+    parents: dict[str, tuple[str, ...]] = {}
     answers = reader.stream(oids)
     for oid in oids:
         try:
@@ -351,8 +385,8 @@ def _judge_chunk(reader: ObjectReader, oids: Sequence[str], context: Context) ->
     return findings, parents
 
 
-def _judge_commit(oid: str, answer: Answer, context: Context, parents: set[str]) -> list[Finding]:
-    """The findings on one commit; its parents are added to `parents` where they can be read."""
+def _judge_commit(oid: str, answer: Answer, context: Context, parents: dict[str, tuple[str, ...]]) -> list[Finding]:
+    """The findings on one commit; its parents are entered into `parents` where they can be read."""
     subject = Subject("commit", oid)
     rules = context.rules
     try:
@@ -360,9 +394,9 @@ def _judge_commit(oid: str, answer: Answer, context: Context, parents: set[str])
             raise answer
         if answer.kind != "commit":
             raise Malformed(f"object {oid} is a {answer.kind}, expected a commit")
-        commit = parse_commit(oid, answer.data, context.algorithm)  # type: ignore[arg-type]  # sha1 or sha256
+        commit = parse_commit(oid, answer.data, context.algorithm)
         subject = rules_of.commit_subject(commit)
-        parents.update(commit.parents)
+        parents[oid] = commit.parents
         excused = rules_of.excused(subject, rules)
         if excused is not None:
             return [excused]
@@ -376,7 +410,34 @@ def _judge_commit(oid: str, answer: Answer, context: Context, parents: set[str])
     except ChainverifyError as error:
         excused = rules_of.excused(subject, rules)
         return [excused if excused is not None else rules_of.from_error(subject, error)]
+    if commit.mergetags:
+        commit = commit._replace(notes=(*commit.notes, *_merged_tags(commit, context)))
     return rules_of.judge_commit(commit, evidence, clock, rules, subject)
+
+
+def _merged_tags(commit: Commit, context: Context) -> Iterator[str]:
+    """What is to be noted of the tags that a merge quotes: whose signature each has, or why it is nobody's.
+
+    The merge's own signature covers them, so what is wrong with one is its maker's to answer for, and no failure.
+    """
+    for raw in commit.mergetags[: len(commit.parents)]:
+        try:
+            tag = parse_tag(object_id("tag", raw, context.algorithm), raw, context.algorithm)
+            if tag.target not in commit.parents:
+                yield "mergetag-unverified:target"
+            elif tag.signature is None:
+                yield "mergetag-unverified:unsigned"
+            else:
+                clock = Clock(tag.tagger.time if tag.tagger else 0, context.now)
+                formats = context.rules.commits.formats
+                proof = backends.verify(tag.payload, tag.signature, context.keyrings, clock, context.options, formats)
+                found = rules_of.judge_tag(tag, proof, clock, context.rules)
+                good = all(each.status == PASS for each in found)
+                yield f"mergetag-verified:{found[0].evidence['signer']}" if good else f"mergetag-unverified:{found[0].rule}"
+        except ChainverifyError as error:
+            yield f"mergetag-unverified:{error.rule}"
+    if len(commit.mergetags) > len(commit.parents):
+        yield "mergetag-unverified:too-many"
 
 
 # --- tags
@@ -396,7 +457,7 @@ def _judge_tag_ref(reader: ObjectReader, ref: str, oid: str, context: Context) -
                 return findings if depth else [rules_of.lightweight_tag(ref)]
             if depth >= MAX_TAG_DEPTH:
                 raise Malformed(f"{ref} is a chain of more than {MAX_TAG_DEPTH} tags", hint="make it again with git tag -s")
-            tag = parse_tag(oid, answer.data, context.algorithm)  # type: ignore[arg-type]  # sha1 or sha256
+            tag = parse_tag(oid, answer.data, context.algorithm)
         except ChainverifyError as error:
             excused = rules_of.excused(subject, context.rules)
             found = excused if excused is not None else rules_of.from_error(subject, error)

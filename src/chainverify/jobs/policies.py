@@ -28,7 +28,9 @@ from chainverify.policy import load
 from chainverify.policy.material import FileReader, check_inside
 from chainverify.policy.model import Policy
 
-POLICY_NAME: Final = ".chainverify/policy.toml"
+DIRECTORY: Final = ".chainverify"
+"""The directory of a repository that holds its policy and the files that the policy names."""
+POLICY_NAME: Final = f"{DIRECTORY}/policy.toml"
 """Where a repository's own policy lies."""
 KEY_FILE_BYTES_MAX: Final = 1 << 20
 """The largest key file that is read."""

@@ -11,7 +11,7 @@ What is in force next is what the default branch's new tip holds. Three things a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from chainverify.errors import ChainverifyError, ObjectMissing, UsageError
 from chainverify.formats.push import RefUpdate
@@ -19,15 +19,13 @@ from chainverify.git import ranges, trees
 from chainverify.git.objects import ObjectReader
 from chainverify.git.repository import Repository
 from chainverify.jobs import policies
+from chainverify.jobs.policies import DIRECTORY
 from chainverify.jobs.pushed import Added, Scene
 from chainverify.jobs.validate import refuse_observed, validate
 from chainverify.model.report import FAIL, Finding, Subject
 from chainverify.policy.model import Policy
 from chainverify.policy.people import allowed
 from chainverify.policy.signers import key_lists
-
-DIRECTORY: Final = ".chainverify"
-"""The directory of a repository that holds its policy and the files that the policy names."""
 
 Entry: TypeAlias = "tuple[int, str] | str | None"
 """Mode and id of the directory in a commit; None where it has none, text where the tree cannot be read."""

@@ -17,13 +17,14 @@ from chainverify.errors import BudgetExceeded, ChainverifyError
 from chainverify.formats.push import RefUpdate
 from chainverify.git.objects import ObjectReader
 from chainverify.git.repository import Repository
-from chainverify.jobs import deployed, history, messages, policychange, pushed
+from chainverify.jobs import deployed, history, lineage, messages, policychange, pushed
+from chainverify.jobs.lineage import Graph
 from chainverify.jobs.policies import LoadedPolicy
 from chainverify.jobs.pushed import Added, Objects, Scene
 from chainverify.model.report import FAIL, PASS, SKIP, UNKNOWN, VERIFIED, Finding, Report, Subject, counted, distinct
 from chainverify.policy.material import signing_material
 from chainverify.policy.model import Policy
-from chainverify.rules import enforcement, refs
+from chainverify.rules import enforcement, refs, signatures
 from chainverify.rules.refs import RefChange
 
 
@@ -67,9 +68,9 @@ def check_push(repo: Repository, updates: Sequence[RefUpdate], judging: Judging)
                 judging.in_time(done, len(named))
                 pairs.append((update, _added(scene, update, proposed=proposed) if update.new is not None else None))
             added = [each for _, each in pairs if each is not None]
-            signed = _check_history(repo, added, judging, counts)
+            signed, graph = _check_history(repo, added, judging, counts)
             proved = _signers(signed)
-            landing = _check_landing(added, signed, proved, policy)
+            landing = _check_landing(added, signed, proved, graph, policy)
             changes = _check_refs(scene, pairs, proved, judging.in_time)
             always += [each for each in changes if refs.replaces(each.subject.id)]
             findings += [each for each in changes if not refs.replaces(each.subject.id)]
@@ -123,12 +124,15 @@ def _judged_before(scene: Scene, update: RefUpdate) -> list[str]:
 # --- judging
 
 
-def _check_history(repo: Repository, added: Sequence[Added], judging: Judging, counts: dict[str, int]) -> list[Finding]:
-    """Signatures of the commits and tags that the push adds; nothing where the policy asks none."""
+def _check_history(
+    repo: Repository, added: Sequence[Added], judging: Judging, counts: dict[str, int]
+) -> tuple[list[Finding], Graph]:
+    """Signatures of the commits and tags that the push adds, and the commits' parents; nothing where the policy asks none."""
     policy = judging.loaded.policy
     findings: list[Finding] = []
+    graph: Graph = {}
     if policy.commits is None and policy.tags == "off":
-        return findings
+        return findings, graph
     material = signing_material(policy, judging.loaded.read)
     if policy.commits is not None:
         selection = _union(each.selection for each in added)
@@ -138,10 +142,11 @@ def _check_history(repo: Repository, added: Sequence[Added], judging: Judging, c
         )  # fmt: skip
         findings += verdicts.findings
         counts.update(verdicts.counts)
+        graph = verdicts.graph
     tags = dict.fromkeys((each.update.ref, each.update.new or "") for each in added if _is_tag(each))
     verdicts = history.check_tags(repo, tuple(tags), policy, material, judging.now, arrival=judging.now, progress=judging.in_time)
     counts.update(verdicts.counts)
-    return findings + verdicts.findings
+    return findings + verdicts.findings, graph
 
 
 def _is_tag(each: Added) -> bool:
@@ -152,12 +157,14 @@ def _union(selections: Iterable[history.Selection]) -> history.Selection:
     """All commits of several selections, each once, parents first within each."""
     oids: dict[str, None] = {}
     exclude: dict[str, None] = {}
+    tips: dict[str, None] = {}
     findings: list[Finding] = []
     for selection in selections:
+        tips.update(dict.fromkeys(selection.tips))
         oids.update(dict.fromkeys(selection.oids))
         exclude.update(dict.fromkeys(selection.exclude))
         findings += selection.findings
-    return history.Selection(tuple(oids), tuple(exclude), tuple(distinct(findings)))
+    return history.Selection(tuple(oids), tuple(exclude), tuple(distinct(findings)), tuple(tips))
 
 
 def _signers(signed: Iterable[Finding]) -> dict[str, str]:
@@ -170,7 +177,7 @@ def _signers(signed: Iterable[Finding]) -> dict[str, str]:
 
 
 def _check_landing(
-    added: Sequence[Added], signed: Sequence[Finding], proved: dict[str, str], policy: Policy
+    added: Sequence[Added], signed: Sequence[Finding], proved: dict[str, str], graph: Graph, policy: Policy
 ) -> list[Finding]:
     """Whose commits and tags may land where. An object that nobody was proved to have signed may not, unless it is refused
     already or excused by its id: that some rule is only advised makes nobody its signer."""
@@ -185,7 +192,7 @@ def _check_landing(
         # what lands on a tag is the tag, or the commit that a lightweight one names
         tag = ref.startswith(refs.TAGS)
         last = (each.target.commit,) if each.target.commit else ()
-        for oid in (each.target.tags or last) if tag else (*each.selection.oids, *each.target.tags):
+        for oid in (each.target.tags or last) if tag else (*_answering(each, proved, may, graph, policy), *each.target.tags):
             subject = Subject("tag" if oid in each.target.tags else "commit", oid)
             signer = proved.get(oid)
             if signer is not None:
@@ -198,6 +205,25 @@ def _check_landing(
             if found is not None:
                 findings[oid, ref] = found
     return list(findings.values())
+
+
+def _answering(
+    each: Added, proved: dict[str, str], may: frozenset[str], graph: Graph, policy: Policy
+) -> Iterable[str]:
+    """The commits that only those who may sign what lands on the ref may have signed, by the policy's merge rule."""
+    oids = each.selection.oids
+    tip = each.target.commit
+    if tip is None or policy.commits is None:
+        return oids
+    if policy.commits.merge_rule == "first-parent":
+        return lineage.first_parents(tip, frozenset(oids), graph)
+    if policy.commits.merge_rule == "any-parent":
+        rules = signatures.prepare(policy)
+        good = {oid for oid in oids if proved.get(oid) in may}
+        limited = {oid for oid in good if signatures.is_limited(proved[oid], rules)}
+        anchored = policy.commits.introduction is not None
+        return () if tip in lineage.counting(oids, graph, good, limited, anchored=anchored) else oids
+    return oids
 
 
 def _check_refs(

@@ -18,7 +18,7 @@ class Commit(NamedTuple):
     """A commit: `payload` is the exact byte string its signature covers, `signature` the unfolded header value or None.
 
     `message` are the stored bytes after the blank line; `encoding` the declared encoding, None for UTF-8.
-    `notes` name tolerated oddities (`unknown-header:change-id`).
+    `notes` name tolerated oddities (`unknown-header:change-id`). `mergetags` are the raw tag objects that a merge quotes.
     """
 
     oid: str
@@ -31,6 +31,7 @@ class Commit(NamedTuple):
     payload: bytes
     signature: bytes | None
     notes: tuple[str, ...] = ()
+    mergetags: tuple[bytes, ...] = ()
 
 
 class Tag(NamedTuple):

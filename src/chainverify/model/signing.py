@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 KeyValidity: TypeAlias = Literal["strict", "backfill", "identity", "now"]
 Format: TypeAlias = Literal["openpgp", "ssh", "x509", "gitsign"]
+FORMAT_TITLES: Final[dict[str, str]] = {"openpgp": "OpenPGP", "ssh": "SSH", "x509": "X.509", "gitsign": "gitsign"}
+"""The formats' names for people."""
 SshRequirement: TypeAlias = Literal["presence", "verification"]
 
 

@@ -12,20 +12,16 @@ FORMAT_VERSION: Final = 1
 SUBJECTS: Final = ("commits", "tags", "messages", "images", "refs", "files")
 
 
-def report(value: Report, tool_version: str) -> dict[str, object]:
-    """The whole report. `counts` are findings by status, `subjects` what was looked at by kind."""
-    record: dict[str, object] = {
+def head(value: Report, tool_version: str) -> dict[str, object]:
+    """The report without its findings and images. `counts` are findings by status, `subjects` what was looked at by kind."""
+    return {
         "version": FORMAT_VERSION,
         "tool": {"name": "chainverify", "version": tool_version},
         "verdict": verdict(value),
         "policy": None if value.policy is None else value.policy._asdict(),
         "counts": counts(value.findings),
         "subjects": {kind: value.subjects.get(kind, 0) for kind in SUBJECTS},
-        "findings": [finding(each) for each in value.findings],
     }
-    if value.images is not None:
-        record["images"] = list(value.images)
-    return record
 
 
 def counts(findings: Sequence[Finding]) -> dict[str, int]:

@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from chainverify.errors import ChainverifyError, SignatureError
+from chainverify.formats.allowed_signers import matches
 from chainverify.model.gitobject import Commit, Ident, Tag
 from chainverify.model.report import FAIL, PASS, SKIP, UNKNOWN, VERIFIED, Finding, Status, Subject
-from chainverify.model.signing import Clock, Evidence
+from chainverify.model.signing import FORMAT_TITLES, Clock, Evidence
 from chainverify.policy.model import CommitsPolicy, IdentityRule, Policy, Signer, TagRule
 
 MAX_AHEAD: Final = 300
@@ -22,8 +23,9 @@ MAX_AHEAD: Final = 300
 TITLE_BYTES: Final = 400
 """Bytes of a message that are looked at for the title of a subject."""
 
-_TITLES: Final = {"openpgp": "OpenPGP", "ssh": "SSH"}
 _STATUSES: Final[dict[str, Status]] = {"fail": FAIL, "unknown": UNKNOWN}
+_SELF_NAMED: Final = {"openpgp": "user id of the key", "x509": "name of the certificate"}
+"""Formats whose keys name their holder."""
 _WHO: Final = {"commit": "committer", "tag": "tagger"}
 
 
@@ -35,11 +37,12 @@ class Person(NamedTuple):
 
 
 class SignatureRules(NamedTuple):
-    """What of a policy judges signatures, indexed once for a run."""
+    """What of a policy judges signatures, indexed once for a run: `people` by name, `addresses` by e-mail in lower case."""
 
     commits: CommitsPolicy
     tags: TagRule
     people: Mapping[str, Person]
+    addresses: Mapping[bytes, Person]
 
 
 def prepare(policy: Policy) -> SignatureRules:
@@ -47,7 +50,8 @@ def prepare(policy: Policy) -> SignatureRules:
     people = {
         signer.name: Person(signer, frozenset(email.encode().lower() for email in signer.emails)) for signer in policy.signers
     }
-    return SignatureRules(policy.commits or CommitsPolicy(), policy.tags, people)
+    addresses = {email: person for person in people.values() for email in person.emails}
+    return SignatureRules(policy.commits or CommitsPolicy(), policy.tags, people, addresses)
 
 
 def commit_subject(commit: Commit) -> Subject:
@@ -103,7 +107,35 @@ def judge_commit(
 
 def judge_tag(tag: Tag, evidence: Evidence, clock: Clock, rules: SignatureRules) -> list[Finding]:
     """As `judge_commit`, for an annotated tag; its tagger stands for both committer and author."""
-    return _judge(tag_subject(tag), _Named(tag.tagger, tag.tagger, tag.notes), evidence, clock, rules)
+    found = _judge(tag_subject(tag), _Named(tag.tagger, tag.tagger, tag.notes), evidence, clock, rules)
+    if found[0].status == PASS and is_limited(str(found[0].evidence["signer"]), rules):
+        return [_limited(found[0], f"signed by {found[0].evidence['signer']}, whose clean merges alone count, and is a tag")]
+    return found
+
+
+def is_limited(name: str, rules: SignatureRules) -> bool:
+    """Whether only clean merges of this person count (`limit`)."""
+    person = rules.people.get(name)
+    return person is not None and person.signer.limit is not None
+
+
+def no_merge(proof: Finding, parents: int) -> Finding:
+    """In place of `proof`: a commit by a limited signer that is no merge of two commits."""
+    return _limited(proof, f"signed by {proof.evidence['signer']}, whose clean merges alone count, and has {parents} parents")
+
+
+def unclean_merge(proof: Finding, *, conflict: bool) -> Finding:
+    """In place of `proof`: a merge by a limited signer whose tree is not the one that git makes of its parents."""
+    what = "git finds conflicts between its parents" if conflict else "its tree is not the one that git makes of its parents"
+    return _limited(proof, f"signed by {proof.evidence['signer']}, whose clean merges alone count, and {what}")
+
+
+def _limited(proof: Finding, message: str) -> Finding:
+    evidence = {**proof.evidence, "code": "LIMIT"}
+    return Finding(
+        "signer-not-allowed", FAIL, proof.subject, message, "merge on your own machine, and sign the merge yourself",
+        evidence=evidence,
+    )  # fmt: skip
 
 
 def unsigned_tag(tag: Tag, rules: SignatureRules) -> Finding:
@@ -165,38 +197,87 @@ def _judge(subject: Subject, named: _Named, evidence: Evidence, clock: Clock, ru
         "signer": evidence.signer,
         "signed_at": rfc3339(evidence.signed_at),
         "time_source": evidence.time_source,
-        "level": None,
+        "level": evidence.level,
         "code": evidence.code,
         "notes": [*named.notes, *evidence.notes],
     }
-    person = rules.people.get(evidence.signer)
+    if evidence.claims:
+        facts["claims"] = dict(evidence.claims)
+    person = _person(named, evidence, rules)
     if person is None:
         # keyrings and people come from one policy: this is a caller's mistake, and no reason to accept
         return [Finding("signer-unknown", FAIL, subject, f"the policy has no signer {evidence.signer}", evidence=facts)]
+    name = facts["signer"] = person.signer.name
     broken = [
         Finding(rule, FAIL, subject, message, hint, evidence={**facts, **({"code": code} if code else {})})
         for rule, code, message, hint in (
+            *_date_broken(subject, named, clock),
             *_time_broken(person.signer, evidence, clock),
             *_identity_broken(subject, named, person, evidence, rules.commits.identity),
+            *_level_broken(person.signer, evidence, rules.commits),
         )
     ]
     if broken:
         return broken
-    message = f"good {_TITLES[evidence.format]} signature by {evidence.signer}"
+    message = f"good {FORMAT_TITLES[evidence.format]} signature by {name}"
     return [Finding(VERIFIED, PASS, subject, message, evidence=facts)]
+
+
+def _person(named: _Named, evidence: Evidence, rules: SignatureRules) -> Person | None:
+    """Who signed, in the policy's eyes; None where the policy has no such person.
+
+    A file or authority that the policy trusts to name people (`evidence.principals`) may name several, or all of a domain: it
+    is the one of them that the object names, else the first that is an address and not a pattern. A person of `[[signers]]`
+    with that address is meant, roles and times included; an address that nobody has is a person of its own.
+    """
+    if not evidence.principals:
+        return rules.people.get(evidence.signer)
+    claimed = named.committer.email.decode("utf-8", "surrogateescape") if named.committer else ""
+    if claimed and any(matches(patterns, claimed) for patterns in evidence.principals):
+        address = claimed
+    else:
+        address = next((each for each in evidence.principals if not _PATTERN.intersection(each)), evidence.principals[0])
+    known = rules.addresses.get(_folded(address))
+    if known is not None:
+        return known
+    shown = address.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return Person(Signer(shown), frozenset((_folded(address),)))
+
+
+_PATTERN: Final = frozenset("*?!,")
+"""What makes a principal a pattern or a list, and not one address (OpenSSH PATTERNS)."""
+
+
+def _folded(address: str) -> bytes:
+    return address.encode("utf-8", "surrogateescape").lower()
 
 
 _Broken = tuple[str, str, str, str]
 
 
+def _date_broken(subject: Subject, named: _Named, clock: Clock) -> Iterator[_Broken]:
+    """A date of the object itself that is yet to come: whatever sorts or expires by dates is led astray by it."""
+    dates = {_WHO.get(subject.kind, "committer"): named.committer, "author": named.author}
+    for role, ident in dates.items():
+        if ident is not None and ident.time > clock.now + MAX_AHEAD and (role != "author" or ident != named.committer):
+            yield (
+                "commit-malformed",
+                "FUTURE",
+                f"{role} date {rfc3339(ident.time)} is yet to come",
+                "set the clock of the machine that made it, and make it again: git commit --amend --reset-author",
+            )
+
+
 def _time_broken(signer: Signer, evidence: Evidence, clock: Clock) -> Iterator[_Broken]:
     """What the signer's times in the policy refuse; both ends of a window belong to it, as with OpenSSH's.
 
-    `compromised-at` is survived only by a signature that was there before, and only `arrival` shows that: whoever stole the key
-    writes the other times. An arrival after `valid-before` likewise refutes an earlier claim.
+    `compromised-at` is survived only by a signature that was there before, and only a log, a timestamp authority or `arrival`
+    shows that: whoever stole the key writes the other times. An arrival after `valid-before` likewise refutes an earlier claim,
+    not an earlier proof.
     """
-    if signer.compromised_at is not None and (clock.arrival is None or clock.arrival >= signer.compromised_at):
-        known = "nothing proves when it was made" if clock.arrival is None else f"it arrived at {rfc3339(clock.arrival)}"
+    proofs = [time for time in (evidence.anchored_at, clock.arrival) if time is not None]
+    if signer.compromised_at is not None and (not proofs or min(proofs) >= signer.compromised_at):
+        known = f"it is proved to exist only since {rfc3339(min(proofs))}" if proofs else "nothing proves when it was made"
         yield (
             "signer-revoked",
             "REVOKED_HARD",
@@ -218,7 +299,7 @@ def _time_broken(signer: Signer, evidence: Evidence, clock: Clock) -> Iterator[_
             f"{signer.name} may sign from {rfc3339(signer.valid_after)} on, signature is of {rfc3339(at)} (source: {source})",
             "have it signed by someone who may, or change valid-after of the signer in the policy",
         )
-    if clock.arrival is not None and clock.arrival > at:
+    if clock.arrival is not None and clock.arrival > at and evidence.anchored_at is None:
         at, source = clock.arrival, "arrival"
     if signer.valid_before is not None and at > signer.valid_before:
         yield (
@@ -245,15 +326,49 @@ def _identity_broken(
                 yield ("identity-mismatch", "", f"signed by {name}, but the {subject.kind} names no {role}", hint)
             elif ident.email.lower() not in person.emails:
                 yield ("identity-mismatch", "", f"signed by {name}, but the {role} is {_show(ident.email)}", hint)
-        elif rule == "principal" and evidence.format == "openpgp":
-            held = [email for email in evidence.emails if email.encode("utf-8", "surrogateescape").lower() in person.emails]
-            if not held:
-                yield (
-                    "identity-mismatch",
-                    "",
-                    f"no valid user id of the key {evidence.primary} is an address of {name}",
-                    f"add an address of the key's user ids to the emails of {name} in the policy",
-                )
+        elif rule == "principal" and not _is_principal(person, evidence):
+            what = _SELF_NAMED[evidence.format]
+            yield (
+                "identity-mismatch",
+                "",
+                f"no valid {what} {evidence.primary} is an address of {name}",
+                f"add one of these addresses to the emails of {name} in the policy: {', '.join(evidence.emails[:4]) or 'none'}",
+            )
+
+
+def _is_principal(person: Person, evidence: Evidence) -> bool:
+    """Whether a key that names its holder names the person; what the policy trusts to name people did so already."""
+    named = evidence.format in _SELF_NAMED and not evidence.principals
+    return not named or not person.emails.isdisjoint(map(_folded, evidence.emails))
+
+
+def _level_broken(signer: Signer, evidence: Evidence, commits: CommitsPolicy) -> Iterator[_Broken]:
+    """A gitsign signature that proves less than is asked for."""
+    if evidence.level is None:
+        return
+    asked = commits.gitsign_level if signer.gitsign_level is None else signer.gitsign_level
+    if evidence.level < asked:
+        yield (
+            "signer-not-allowed",
+            f"LEVEL_{evidence.level}",
+            (
+                f"gitsign signature reaches level {evidence.level} ({_LEVELS[evidence.level]}), "
+                f"the policy asks for level {asked} ({_LEVELS[asked]})"
+            ),
+            _HOW_LOGGED if asked == LOGGED else "lower gitsign-level in the policy, for [commits] or this signer",
+        )
+
+
+_HOW_LOGGED: Final = (
+    "put the log entry into signatures: git config gitsign.rekorMode offline; or lower gitsign-level for old ones"
+)
+LOGGED: Final = 2
+"""The gitsign level at which a log or timestamp authority proves the time."""
+_LEVELS: Final = (
+    "only the signature by the certificate's key",
+    "an identity that Fulcio vouched for, at a time that nothing proves",
+    "identity and time",
+)
 
 
 def _title(message: bytes) -> str:

@@ -76,7 +76,8 @@ _ROWS: Final = (
         "signer-unknown", "commits", "The signing key belongs to no signer of the policy",
         "A good signature by an unknown key says only that somebody has a key.",
         "signer-unknown: SSH key SHA256:... is not a key of any signer in the policy",
-        "If the key should count, its owner's `[[signers]]` table needs it; the change to the policy must itself be trusted.",
+        "If the key should count, its owner's `[[signers]]` table needs it (`chainverify explain COMMIT` prints the lines to add); the "
+        "change to the policy must itself be trusted.",
     ),
     RuleText(
         "signer-expired", "commits", "The key, or the person's time in the policy, was over (or had not begun) at the believed time",
@@ -87,17 +88,21 @@ _ROWS: Final = (
     RuleText(
         "signer-revoked", "commits", "The key was revoked, or is marked as compromised",
         "Whoever has a stolen key also chooses the dates: a hard revocation, or `compromised-at`, ends belief in everything that is "
-        "not proved to be older.",
+        "not proved to be older. A transparency log, a timestamp authority, or the server's own clock when the commit arrived can "
+        "prove it; a date inside the commit cannot. Revocations are those in OpenPGP certificates, `ssh-revoked` files and `crls`.",
         "signer-revoked: keys of Alice Example are compromised since 2026-01-01T00:00:00Z, and nothing proves when it was made",
         "Sign again with a new key, and take the old one out of the policy. Commits that are known to be good can be excused by their "
         "full ids in `[commits] exceptions`.",
     ),
     RuleText(
         "signer-not-allowed", "commits", "The signer is known but may not do this",
-        "`[[refs]] signers` says who may sign what lands on a branch, and a key may lack the right to sign (no signing flag, no "
-        "binding by its primary key).",
+        "`[[refs]] signers` says who may sign what lands on a branch, `limit = \"clean-merge\"` that of a forge's or bot's commits "
+        "only merges count whose tree git itself would make, `gitsign-level` how much a gitsign signature must prove, "
+        "`ssh-require` that a security key was touched, `merge-rule = \"all-parents\"` that the policy in every parent agrees. A "
+        "key may also lack the right to sign (no signing flag, no binding by its primary key, a certificate for something else).",
         "signer-not-allowed: signed by Bob Example, who may not sign what lands on refs/heads/main",
-        "Have it signed, or merged, by someone with the right, or change the policy.",
+        "Have it signed, or merged, by someone with the right, or change the policy. The evidence's `code` says which of these it "
+        "was: LIMIT, LEVEL_0, LEVEL_1, NO_PRESENCE, NO_VERIFICATION, NOT_SIGNING_CAPABLE, NOT_BOUND, or none for `[[refs]]`.",
     ),
     RuleText(
         "identity-mismatch", "commits", "The signature is good, but by someone else than the committer it names",

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from chainverify.errors import BackendCrashed, ChainverifyError, SignatureError
-from chainverify.model.signing import Clock, Evidence, Format, SignatureOptions, SigningMaterial
+from chainverify.model.signing import FORMAT_TITLES, Clock, Evidence, Format, SignatureOptions, SigningMaterial
 
 if TYPE_CHECKING:
     from chainverify.signatures.openpgp import OpenPgpKeyring
@@ -23,7 +23,6 @@ _FIRST_LINES: Final[dict[bytes, str]] = {
     b"-----BEGIN SSH SIGNATURE-----": "ssh",
     b"-----BEGIN SIGNED MESSAGE-----": "x509",
 }
-_TITLES: Final[dict[str, str]] = {"openpgp": "OpenPGP", "ssh": "SSH", "x509": "X.509"}
 
 
 class Keyrings(NamedTuple):
@@ -31,11 +30,6 @@ class Keyrings(NamedTuple):
 
     openpgp: OpenPgpKeyring | None
     ssh: SshKeyring | None
-
-
-def title(name: str) -> str:
-    """A format's name for people."""
-    return _TITLES.get(name, name)
 
 
 def load(material: SigningMaterial) -> Keyrings:
@@ -46,7 +40,7 @@ def load(material: SigningMaterial) -> Keyrings:
         from chainverify.signatures import openpgp as openpgp_backend
 
         openpgp = openpgp_backend.load(material.openpgp)
-    if material.ssh or material.allowed_signers:
+    if material.ssh or material.allowed_signers or material.ssh_revoked:
         from chainverify.signatures import ssh as ssh_backend
 
         ssh = ssh_backend.load(material)
@@ -88,7 +82,7 @@ def verify(  # noqa: PLR0917 - the seam of all backends, with the formats as one
         )
     if name not in formats:
         raise SignatureError(
-            f"{title(name)} signatures are not accepted, expected {' or '.join(title(one) for one in formats)}",
+            f"{FORMAT_TITLES[name]} signatures are not accepted, expected {' or '.join(FORMAT_TITLES[one] for one in formats)}",
             code="UNSUPPORTED",
             rule="signature-format-not-allowed",
             hint="sign in an accepted format, or add this one to [commits] formats",
@@ -106,7 +100,7 @@ def verify(  # noqa: PLR0917 - the seam of all backends, with the formats as one
         raise
     except Exception as error:
         raise BackendCrashed(
-            f"the {title(name)} verifier failed with {type(error).__name__}: the signature was not judged",
+            f"the {FORMAT_TITLES[name]} verifier failed with {type(error).__name__}: the signature was not judged",
             hint="please report this, with the object",
         ) from error
 
@@ -124,7 +118,7 @@ def _prove(  # noqa: PLR0917
 
         return openpgp.verify(payload, signature, keyrings.openpgp, clock, options)
     raise SignatureError(
-        f"no signer in the policy has an {title(name)} key",
+        f"no signer in the policy has an {FORMAT_TITLES[name]} key",
         code="NO_KEY",
         rule="signer-unknown",
         hint=f"add the key to the signer's {name} list in the policy",

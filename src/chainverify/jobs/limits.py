@@ -1,0 +1,69 @@
+"""What a forge or bot signed, held to its limit: a merge counts only where its tree is the one that git itself would make.
+
+The key of a forge signs whatever anybody does on its web page. Limited to plain merges it adds nothing that somebody else did
+not answer for: the parents are judged like all commits, and the merge brings no change of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from chainverify.errors import ChainverifyError, Unavailable
+from chainverify.formats.objects import parse_commit
+from chainverify.git import mergetree
+from chainverify.git.objects import ObjectReader
+from chainverify.git.repository import Repository
+from chainverify.model.gitobject import Commit
+from chainverify.model.report import PASS, VERIFIED, Finding
+from chainverify.rules import signatures as rules_of
+from chainverify.rules.signatures import SignatureRules
+
+
+def check(repo: Repository, findings: Iterable[Finding], rules: SignatureRules) -> list[Finding]:
+    """The findings, with those on commits that a limited signer made replaced where the limit is overstepped.
+
+    Merges are computed by one git process for all of them.
+    """
+    found = list(findings)
+    places = [number for number, each in enumerate(found) if _limited(each, rules)]
+    if not places:
+        return found
+    with ObjectReader(repo) as reader:
+        commits = [_commit(reader, found[number].subject.id) for number in places]
+    pairs = [(each.parents[0], each.parents[1]) for each in commits if isinstance(each, Commit) and len(each.parents) == 2]
+    try:
+        trees = iter(mergetree.merged(repo, pairs))
+    except Unavailable as error:
+        trees = iter([error] * len(pairs))
+    for number, commit in zip(places, commits, strict=True):
+        proof = found[number]
+        if isinstance(commit, ChainverifyError):
+            found[number] = rules_of.from_error(proof.subject, commit)
+        elif len(commit.parents) != 2:
+            found[number] = rules_of.no_merge(proof, len(commit.parents))
+        else:
+            tree = next(trees)
+            if isinstance(tree, ChainverifyError):
+                found[number] = rules_of.from_error(proof.subject, tree)
+            elif tree != commit.tree:
+                found[number] = rules_of.unclean_merge(proof, conflict=tree is None)
+    return found
+
+
+def _limited(finding: Finding, rules: SignatureRules) -> bool:
+    proved = finding.rule == VERIFIED and finding.status == PASS and finding.subject.kind == "commit"
+    return proved and rules_of.is_limited(str(finding.evidence.get("signer")), rules)
+
+
+def _commit(reader: ObjectReader, oid: str) -> Commit | ChainverifyError:
+    try:
+        return parse_commit(oid, reader.read(oid).data, reader.repo.algorithm)
+    except ChainverifyError as error:
+        return error
+
+
+def vouching(findings: Sequence[Finding], rules: SignatureRules) -> tuple[frozenset[str], frozenset[str]]:
+    """The commits that count, and those of them that a limited signer made, who vouches for no parent."""
+    good = {each.subject.id for each in findings if each.status in ("pass", "skip")}
+    bad = {each.subject.id for each in findings if each.status not in ("pass", "skip")}
+    return frozenset(good - bad), frozenset(each.subject.id for each in findings if _limited(each, rules))

@@ -1,0 +1,155 @@
+"""What a merge answers for: `[commits] merge-rule` other than `every-commit`.
+
+`any-parent`: a commit counts where it is good and one of its parents counts, so that whoever signs a merge answers for what it
+brings in. What only such merges lead to is not judged any further. The key of a forge answers for nothing: a merge by a limited
+signer counts only where all its parents do.
+
+`all-parents`: every commit is judged, and its signer must be good under the policy in the tree of each of its parents too, as
+in Guix. The judged policy decides as ever; the ones in the history can only refuse.
+
+`first-parent` changes nothing here: every commit needs a good signature of somebody, and who may sign what lands on a ref is
+asked only of the first parents (`first_parents`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence, Set
+from typing import Final, TypeAlias
+
+from chainverify.errors import ChainverifyError, PolicyError
+from chainverify.git import trees
+from chainverify.git.objects import ObjectReader
+from chainverify.git.repository import Repository
+from chainverify.jobs import policies
+from chainverify.jobs.policies import DIRECTORY, LoadedPolicy
+from chainverify.model.report import FAIL, PASS, SKIP, Finding, Subject
+from chainverify.rules import signatures as rules_of
+
+Graph: TypeAlias = Mapping[str, tuple[str, ...]]
+"""The parents of each judged commit."""
+
+ANSWERED_FOR: Final = frozenset((
+    "commit-unsigned", "signature-bad", "signature-ambiguous", "signature-format-not-allowed", "algorithm-forbidden",
+    "signer-unknown", "signer-expired", "signer-revoked", "signer-not-allowed", "identity-mismatch",
+))  # fmt: skip
+"""What the signer of a merge can answer for. A malformed commit is read differently by different programs: nobody can."""
+
+
+def counting(oids: Sequence[str], graph: Graph, good: Set[str], limited: Set[str], *, anchored: bool) -> frozenset[str]:
+    """The commits that count under `any-parent`; `oids` are parents first, parents outside of them count.
+
+    With an anchor (an introduction) a root commit counts for nothing: it is not in the anchor's future.
+    """
+    found: set[str] = set()
+    inside = frozenset(oids)
+    for oid in oids:
+        parents = graph.get(oid, ())
+        held = [parent not in inside or parent in found for parent in parents]
+        if oid in good and ((all(held) if oid in limited else any(held)) if held else not anchored):
+            found.add(oid)
+    return frozenset(found)
+
+
+def excuse(
+    findings: Sequence[Finding], oids: Sequence[str], graph: Graph, tips: Sequence[str], counted: Set[str]
+) -> list[Finding]:
+    """The findings, with failures turned into skips where every tip that leads to the commit counts."""
+    open_: set[str] = {tip for tip in tips if tip not in counted}
+    for oid in reversed(oids):
+        if oid in open_:
+            open_.update(graph.get(oid, ()))
+    excusable = frozenset(oids) - open_ - frozenset(tips)
+    return [
+        Finding(
+            each.rule, SKIP, each.subject, f"not asked: a merge that counts brings it in ({each.message})",
+            waived="[commits] merge-rule", evidence=each.evidence,
+        )
+        if each.status == FAIL and each.subject.id in excusable and each.rule in ANSWERED_FOR
+        else each
+        for each in findings
+    ]  # fmt: skip
+
+
+def first_parents(tip: str, oids: Set[str], graph: Graph) -> frozenset[str]:
+    """Those of `oids` that the first parents of `tip` lead to, itself first."""
+    found: list[str] = []
+    at: str | None = tip
+    while at is not None and at in oids:
+        found.append(at)
+        at = next(iter(graph.get(at, ())), None)
+    return frozenset(found)
+
+
+Judge: TypeAlias = Callable[[str, LoadedPolicy], list[Finding]]
+"""The findings on a commit under another policy."""
+
+
+def under_parents(repo: Repository, findings: Sequence[Finding], graph: Graph, judge: Judge) -> list[Finding]:
+    """The findings, with those of `all-parents` in place of a pass.
+
+    A parent without a policy asks nothing; a commit that takes the policy away that a parent has is `policy-change`.
+    Raises nothing: a policy that cannot be used lets nobody pass.
+    """
+    found: list[Finding] = []
+    with ObjectReader(repo) as reader:
+        known: dict[str, LoadedPolicy | ChainverifyError] = {}
+        for each in findings:
+            parents = graph.get(each.subject.id, ())
+            if each.status != PASS or each.subject.kind != "commit" or not parents:
+                found.append(each)
+                continue
+            broken = _under_parents(reader, each, parents, known, judge)
+            found += broken or [each]
+    return found
+
+
+def _under_parents(
+    reader: ObjectReader,
+    finding: Finding,
+    parents: Sequence[str],
+    known: dict[str, LoadedPolicy | ChainverifyError],
+    judge: Judge,
+) -> list[Finding]:
+    oid = finding.subject.id
+    try:
+        own, *theirs = (trees.entry(reader, each, DIRECTORY) for each in (oid, *parents))
+    except ChainverifyError as error:
+        return [rules_of.from_error(finding.subject, error)]
+    for parent, entry in zip(parents, theirs, strict=True):
+        if entry is None:
+            continue
+        if own is None:
+            return [Finding(
+                "policy-change", FAIL, finding.subject, f"it takes away {DIRECTORY}/, which its parent {parent} has",
+                "keep the policy: merge-rule all-parents judges each commit by the policy before it", evidence=finding.evidence,
+            )]  # fmt: skip
+        policy = known.get(entry[1])
+        if policy is None:
+            policy = known[entry[1]] = _policy_at(reader.repo, parent)
+        if isinstance(policy, ChainverifyError):
+            return [_refused(finding, parent, f"cannot be used: {policy}")]
+        if policy.policy.commits is None:
+            continue
+        try:
+            broken = [each for each in judge(oid, policy) if each.status not in (PASS, SKIP)]
+        except PolicyError as error:
+            return [_refused(finding, parent, f"cannot be used: {error}")]
+        if broken:
+            return [_refused(finding, parent, f"refuses it ({broken[0].rule}): {broken[0].message}")]
+    return []
+
+
+def _policy_at(repo: Repository, commit: str) -> LoadedPolicy | ChainverifyError:
+    try:
+        return policies.from_revision(repo, commit)
+    except ChainverifyError as error:
+        return error
+
+
+def _refused(finding: Finding, parent: str, why: str) -> Finding:
+    return Finding(
+        "signer-not-allowed", FAIL, Subject("commit", finding.subject.id, finding.subject.title),
+        f"the policy of its parent {parent} {why}",
+        "have it signed by someone whom the policies of all its parents name, or merge the change of the policy first",
+        evidence=finding.evidence,
+    )  # fmt: skip
