@@ -9,7 +9,7 @@ from cryptography import x509
 
 from chainverify.errors import Malformed, PolicyError
 from chainverify.model.signing import GitsignMaterial
-from chainverify.transparency import identities
+from chainverify.transparency import certificates, identities
 from chainverify.transparency.identities import Identity
 from tests.world.sigstore import ALICE, ISSUER, Leaf, Sigstore, tlv
 
@@ -21,8 +21,12 @@ def text(value: str) -> bytes:
     return tlv(0x0C, value.encode())
 
 
+def read(leaf: Leaf) -> Identity:
+    return identities.read(certificates.decode(leaf.der))
+
+
 def test_an_address_is_read(sigstore: Sigstore) -> None:
-    assert identities.read(sigstore.leaf().certificate) == Identity(ALICE, True, ISSUER, ())
+    assert read(sigstore.leaf()) == Identity(ALICE, True, ISSUER, ())
 
 
 def test_a_workflow_is_read_with_its_claims(sigstore: Sigstore) -> None:
@@ -30,7 +34,7 @@ def test_a_workflow_is_read_with_its_claims(sigstore: Sigstore) -> None:
         WORKFLOW, issuer_v1=ISSUER,
         claims={"2": b"push", "5": b"example/repo", "12": text("https://github.com/example/repo"), "21": text("run")},
     )  # fmt: skip
-    assert identities.read(leaf.certificate) == Identity(WORKFLOW, False, ISSUER, (
+    assert read(leaf) == Identity(WORKFLOW, False, ISSUER, (
         ("github-workflow-trigger", "push"), ("github-workflow-repository", "example/repo"),
         ("source-repository-uri", "https://github.com/example/repo"), ("run-invocation-uri", "run"),
     ))  # fmt: skip
@@ -38,23 +42,12 @@ def test_a_workflow_is_read_with_its_claims(sigstore: Sigstore) -> None:
 
 def test_a_user_name_is_read(sigstore: Sigstore) -> None:
     leaf = sigstore.leaf(names=[x509.OtherName(USERNAME, text("alice!example.org"))])
-    assert identities.read(leaf.certificate) == Identity("alice!example.org", False, ISSUER, ())
+    assert read(leaf) == Identity("alice!example.org", False, ISSUER, ())
 
 
 def test_the_issuer_may_stand_in_the_old_extension_alone(sigstore: Sigstore) -> None:
     leaf = sigstore.leaf(issuer=None, issuer_v1="https://old.example.org")
-    assert identities.read(leaf.certificate).issuer == "https://old.example.org"
-
-
-def _issuer(leaf: Leaf) -> bool:
-    return identities.is_fulcio(leaf.certificate)
-
-
-def test_a_certificate_of_fulcio_names_an_issuer(sigstore: Sigstore) -> None:
-    assert _issuer(sigstore.leaf())
-    assert _issuer(sigstore.leaf(issuer=None, issuer_v1=ISSUER))
-    assert not _issuer(sigstore.leaf(issuer=None))
-    assert not identities.is_fulcio(sigstore.root)
+    assert read(leaf).issuer == "https://old.example.org"
 
 
 @pytest.mark.parametrize(
@@ -76,23 +69,23 @@ def test_a_certificate_of_fulcio_names_an_issuer(sigstore: Sigstore) -> None:
 )
 def test_any_other_name_is_refused(sigstore: Sigstore, names: Sequence[x509.GeneralName], reason: str) -> None:
     with pytest.raises(Malformed, match=reason):
-        identities.read(sigstore.leaf(names=names).certificate)
+        read(sigstore.leaf(names=names))
 
 
 def test_two_issuers_are_refused(sigstore: Sigstore) -> None:
     with pytest.raises(Malformed, match="two OpenID issuers"):
-        identities.read(sigstore.leaf(issuer_v1="https://evil.example.org").certificate)
+        read(sigstore.leaf(issuer_v1="https://evil.example.org"))
 
 
 def test_no_issuer_is_refused(sigstore: Sigstore) -> None:
     with pytest.raises(Malformed, match="no OpenID issuer"):
-        identities.read(sigstore.leaf(issuer=None).certificate)
+        read(sigstore.leaf(issuer=None))
 
 
 @pytest.mark.parametrize("value", [b"https://accounts.example.org", tlv(0x0C, b"x") + b"\0", b"", tlv(0x16, b"x")])
 def test_a_damaged_claim_is_refused(sigstore: Sigstore, value: bytes) -> None:
     with pytest.raises(Malformed):
-        identities.read(sigstore.leaf(claims={"12": value}).certificate)
+        read(sigstore.leaf(claims={"12": value}))
 
 
 def rule(

@@ -33,7 +33,7 @@ def test_a_trust_root_is_read_with_its_windows(sigstore: Sigstore) -> None:
     data = json.dumps(root).encode()
     found = roots.parse(data)
     assert found.digest == hashlib.sha256(data).hexdigest()
-    assert found.authorities[0].certificates == tuple(
+    assert tuple(each.der for each in found.authorities[0].certificates) == tuple(
         each.public_bytes(DER) for each in (sigstore.intermediate, sigstore.root)
     )
     assert found.authorities[0].window == Window(1_672_531_200_000, 1_704_067_200_999)
