@@ -27,8 +27,10 @@ from chainverify.formats import logentry
 from chainverify.formats.cms import Cms, signer_certificate
 from chainverify.formats.der import DerReader
 from chainverify.model.signing import Clock, Evidence, KeyMaterial, SignatureOptions, SigningMaterial
+from chainverify.signatures import x509_keyring
 from chainverify.transparency import certificates, chains, cms_crypto, identities, rekor, roots, sct, timestamps
 from chainverify.transparency.certificates import Certificate
+from chainverify.transparency.crls import Revocations
 from chainverify.transparency.identities import Identity, Rule
 from chainverify.transparency.roots import Authority, TrustRoot
 from chainverify.transparency.timestamps import TimestampAuthority
@@ -49,11 +51,15 @@ _SHA256: Final = "2.16.840.1.101.3.4.2.1"
 
 
 class GitsignKeyring(NamedTuple):
-    """The Sigstore identities of a policy, and the trust root that they are judged by."""
+    """The Sigstore identities of a policy, and the trust root that they are judged by.
+
+    `timestamp_authorities` are those of the trust root and of the policy, `revocations` the policy's, of the latter.
+    """
 
     rules: tuple[Rule, ...]
     root: TrustRoot
     timestamp_authorities: tuple[TimestampAuthority, ...]
+    revocations: Revocations
 
 
 class _Anchor(NamedTuple):
@@ -74,7 +80,9 @@ def load(material: SigningMaterial) -> GitsignKeyring:
             f"{given.name} cannot be read: {error.message}", key=given.key, source=given.source, line=given.line,
             hint="write the file with: cosign trusted-root create, or use the one of your Sigstore deployment",
         ) from error
-    return GitsignKeyring(rules, root, tuple(_timestamp_authority(each) for each in root.timestamp_authorities))
+    policy = x509_keyring.load(material)
+    stamping = (*(_timestamp_authority(each) for each in root.timestamp_authorities), *policy.timestamp_authorities)
+    return GitsignKeyring(rules, root, stamping, policy.revocations)
 
 
 def _timestamp_authority(authority: Authority) -> TimestampAuthority:
@@ -182,9 +190,7 @@ def _anchors(
         return tuple(anchors), () if anchors else (LEGACY,)
     if LOG_ENTRY not in unsigned:
         return tuple(anchors), () if anchors else (NO_LOG_ENTRY,)
-    reader = DerReader(_only(unsigned, LOG_ENTRY, "log entry"), "log entry")
-    entry = logentry.parse(reader.octets())
-    reader.end()
+    entry = logentry.parse(DerReader(_only(unsigned, LOG_ENTRY, "log entry"), "log entry").octets())
     body = rekor.hashedrekord(entry.version, cms.signed_attributes or b"", cms.signature, leaf.der)
     if entry.kind != rekor.KIND or body is None:
         raise SignatureError(
@@ -200,11 +206,11 @@ def _anchors(
 def _timestamp(token: bytes, cms: Cms, keyring: GitsignKeyring) -> int:
     """The time that a token over the signature proves. One by a stranger is refused too: it was meant to prove something."""
     try:
-        return timestamps.verify(token, cms.signature, keyring.timestamp_authorities)
+        return timestamps.verify(token, cms.signature, keyring.timestamp_authorities, keyring.revocations)
     except (SignatureError, Malformed) as error:
         raise SignatureError(
             f"timestamp cannot be believed: {error.message}", code="BAD_TIMESTAMP", rule="signature-bad",
-            hint="timestamps count by the timestampAuthorities of the trust root",
+            hint="timestamps count by the timestampAuthorities of the trust root, and by [commits] timestamp-roots",
         ) from error
 
 
