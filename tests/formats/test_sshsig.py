@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainverify.errors import ChainverifyError, Malformed
-from chainverify.formats import sshkey, sshsig
+from chainverify.formats import pem, sshkey, sshsig
 from chainverify.formats.sshwire import WireReader, string
 from tests.world.ssh import SshKey
 
@@ -92,7 +92,7 @@ ARMORS = {
     "character missing": (joined(*BODY[:-1], BODY[-1][:-1]), BAD),
     "padding too long": (joined(*BODY[:-1], BODY[-1] + b"===="), BAD),
     "unused bits set": (UNUSED_BITS, BAD),
-    "too large": (joined(b"A" * sshsig.MAX_ARMOR_BYTES), BAD),
+    "too large": (joined(b"A" * pem.MAX_ARMOR_BYTES), BAD),
 }
 
 

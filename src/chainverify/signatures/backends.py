@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from chainverify.errors import BackendCrashed, ChainverifyError, SignatureError
+from chainverify.errors import BackendCrashed, ChainverifyError, Malformed, SignatureError
 from chainverify.model.signing import FORMAT_TITLES, Clock, Evidence, Format, SignatureOptions, SigningMaterial
 
 if TYPE_CHECKING:
+    from chainverify.formats.cms import Cms
+    from chainverify.signatures.gitsign import GitsignKeyring
     from chainverify.signatures.openpgp import OpenPgpKeyring
     from chainverify.signatures.ssh import SshKeyring
+    from chainverify.signatures.x509 import X509Keyring
 
 MAX_SIGNATURE_BYTES: Final = 256 << 10
 """The largest signature that is given to a verifier."""
@@ -23,6 +26,8 @@ _FIRST_LINES: Final[dict[bytes, str]] = {
     b"-----BEGIN SSH SIGNATURE-----": "ssh",
     b"-----BEGIN SIGNED MESSAGE-----": "x509",
 }
+_FULCIO_ISSUERS: Final = frozenset({"1.3.6.1.4.1.57264.1.1", "1.3.6.1.4.1.57264.1.8"})
+"""The extensions of a certificate in which Fulcio names the OpenID issuer."""
 
 
 class Keyrings(NamedTuple):
@@ -30,12 +35,16 @@ class Keyrings(NamedTuple):
 
     openpgp: OpenPgpKeyring | None
     ssh: SshKeyring | None
+    x509: X509Keyring | None
+    gitsign: GitsignKeyring | None
 
 
 def load(material: SigningMaterial) -> Keyrings:
     """Decode the keys of a policy, once. Raises `PolicyError`, with the place in the policy, for one that cannot be used."""
     openpgp: OpenPgpKeyring | None = None
     ssh: SshKeyring | None = None
+    x509: X509Keyring | None = None
+    gitsign: GitsignKeyring | None = None
     if material.openpgp:
         from chainverify.signatures import openpgp as openpgp_backend
 
@@ -44,12 +53,21 @@ def load(material: SigningMaterial) -> Keyrings:
         from chainverify.signatures import ssh as ssh_backend
 
         ssh = ssh_backend.load(material)
-    return Keyrings(openpgp, ssh)
+    if material.x509 or material.x509_roots or material.crls or material.timestamp_roots:
+        from chainverify.signatures import x509 as x509_backend
+
+        x509 = x509_backend.load(material)
+    if material.gitsign:
+        from chainverify.signatures import gitsign as gitsign_backend
+
+        gitsign = gitsign_backend.load(material)
+    return Keyrings(openpgp, ssh, x509, gitsign)
 
 
 def detect(signature: bytes) -> str | None:
     """The format that the exact first line of a signature says (`openpgp`, `ssh`, `x509`), None for any other line.
 
+    gitsign's signatures look like those of X.509 from outside: `verify` tells them apart.
     A CR before the line end is not part of the line here: whether an armor may have it is the format's question.
     """
     return _FIRST_LINES.get(signature.partition(b"\n")[0].removesuffix(b"\r"))
@@ -65,8 +83,8 @@ def verify(  # noqa: PLR0917 - the seam of all backends, with the formats as one
 ) -> Evidence:
     """Proof that a key of the policy made `signature` over `payload`, in one of `formats`.
 
-    1. the first line names a format, 2. the policy accepts the format, 3. the policy has keys of the format,
-    4. the format's verifier proves the signature.
+    1. the first line names a format, and for CMS the signer's certificate says whether it is gitsign's, 2. the policy accepts
+    the format, 3. the policy has keys of the format, 4. the format's verifier proves the signature.
 
     Raises `SignatureError` (rule `signature-format-not-allowed` for the second, `signer-unknown` for the third), other
     errors of ours as the verifier raised them, and `BackendCrashed` in place of any foreign exception.
@@ -76,10 +94,28 @@ def verify(  # noqa: PLR0917 - the seam of all backends, with the formats as one
         line = signature.partition(b"\n")[0]
         rule = "signature-ambiguous" if b"-----BEGIN " in signature else "signature-bad"
         raise SignatureError(
-            f"signature starts with {repr(line[:60])[1:]}, expected the BEGIN line of an OpenPGP or SSH signature",
+            f"signature starts with {repr(line[:60])[1:]}, expected the BEGIN line of an OpenPGP, SSH or CMS signature",
             code="MALFORMED",
             rule=rule,
         )
+    try:
+        cms: Cms | None = None
+        if name == "x509" and ("x509" in formats or "gitsign" in formats):
+            cms = _parse_cms(signature)
+            name = _cms_format(cms)
+        _check_accepted(name, signature, formats)
+        return _prove(name, payload, signature, cms, keyrings, clock, options)
+    except ChainverifyError:
+        raise
+    except Exception as error:
+        raise BackendCrashed(
+            f"the {FORMAT_TITLES[name]} verifier failed with {type(error).__name__}: the signature was not judged",
+            hint="please report this, with the object",
+        ) from error
+
+
+def _check_accepted(name: str, signature: bytes, formats: Collection[Format]) -> None:
+    """Step 2, and the size of what is given to a verifier. Raises `SignatureError`."""
     if name not in formats:
         raise SignatureError(
             f"{FORMAT_TITLES[name]} signatures are not accepted, expected {' or '.join(FORMAT_TITLES[one] for one in formats)}",
@@ -94,19 +130,45 @@ def verify(  # noqa: PLR0917 - the seam of all backends, with the formats as one
             code="MALFORMED",
             evidence={"format": name},
         )
+
+
+def _parse_cms(signature: bytes) -> Cms:
+    """The CMS structure in an armor. Raises `SignatureError`."""
+    from chainverify.formats import cms
+
     try:
-        return _prove(name, payload, signature, keyrings, clock, options)
-    except ChainverifyError:
-        raise
-    except Exception as error:
-        raise BackendCrashed(
-            f"the {FORMAT_TITLES[name]} verifier failed with {type(error).__name__}: the signature was not judged",
-            hint="please report this, with the object",
+        return cms.parse(cms.dearmor(signature))
+    except Malformed as error:
+        raise SignatureError(
+            error.message, code="MALFORMED", rule=error.rule, hint=error.hint, evidence={"format": "x509"}
         ) from error
 
 
+def _cms_format(parsed: Cms) -> Format:
+    """Which format a CMS signature is: gitsign's where the signer's certificate says that it comes from Fulcio.
+
+    That is the signer's own word, and only chooses who judges it: each format believes its own authorities alone.
+    """
+    from chainverify.formats import certificate, cms
+
+    try:
+        signer = cms.signer_certificate(parsed)
+        extensions = certificate.parse(signer).extensions if signer is not None else ()
+    except Malformed as error:
+        raise SignatureError(
+            error.message, code="MALFORMED", rule=error.rule, hint=error.hint, evidence={"format": "x509"}
+        ) from error
+    return "gitsign" if any(each.oid in _FULCIO_ISSUERS for each in extensions) else "x509"
+
+
 def _prove(  # noqa: PLR0917
-    name: str, payload: bytes, signature: bytes, keyrings: Keyrings, clock: Clock, options: SignatureOptions
+    name: str,
+    payload: bytes,
+    signature: bytes,
+    cms: Cms | None,
+    keyrings: Keyrings,
+    clock: Clock,
+    options: SignatureOptions,
 ) -> Evidence:
     """Steps 3 and 4. A format that the table names and that has no verifier here has no keys either."""
     if name == "ssh" and keyrings.ssh is not None:
@@ -117,6 +179,14 @@ def _prove(  # noqa: PLR0917
         from chainverify.signatures import openpgp
 
         return openpgp.verify(payload, signature, keyrings.openpgp, clock, options)
+    if name == "x509" and cms is not None and keyrings.x509 is not None:
+        from chainverify.signatures import x509
+
+        return x509.verify(payload, cms, keyrings.x509, clock, options)
+    if name == "gitsign" and cms is not None and keyrings.gitsign is not None:
+        from chainverify.signatures import gitsign
+
+        return gitsign.verify(payload, cms, keyrings.gitsign, clock, options)
     raise SignatureError(
         f"no signer in the policy has an {FORMAT_TITLES[name]} key",
         code="NO_KEY",
