@@ -17,6 +17,7 @@ from chainverify.formats.openpgp import (
     BACK_SIGNATURE,
     BINARY,
     DIRECT_KEY,
+    DSA,
     ECDSA,
     ED448,
     ED25519,
@@ -42,10 +43,10 @@ _RAW_BYTES: Final[dict[int, int]] = {ED25519: 32, ED448: 57}
 
 
 class PublicKey(NamedTuple):
-    """A version 4 public key: `fingerprint` has 20 bytes, `created` is in seconds since the epoch.
+    """A public key: `fingerprint` has 20 bytes (version 6: 32), `created` is in seconds since the epoch.
 
-    The numbers of its kind are `modulus` and `exponent` for RSA, `curve` (the bytes of its OID) and `point` for
-    elliptic curves, `point` for Ed25519 and Ed448; for algorithms that are not read all are empty.
+    The numbers of its kind are `modulus` and `exponent` for RSA, `dsa` (p, q, g, y), `curve` (the bytes of its OID) and
+    `point` for elliptic curves, `point` for Ed25519 and Ed448; for algorithms that are not read all are empty.
     """
 
     body: bytes
@@ -56,6 +57,8 @@ class PublicKey(NamedTuple):
     exponent: int = 0
     curve: bytes = b""
     point: bytes = b""
+    dsa: tuple[int, ...] = ()
+    version: int = 4
 
 
 class UserId(NamedTuple):
@@ -153,26 +156,35 @@ def parse_key(body: bytes) -> PublicKey:
     """The key in the body of a public key or subkey packet. Raises `Malformed`."""
     if len(body) < 7:
         raise damaged("OpenPGP key is cut off")
-    if body[0] != 4:
+    version = body[0]
+    if version not in (4, 6):
         raise Malformed(
-            f"OpenPGP key has version {body[0]}, expected 4",
+            f"OpenPGP key has version {version}, expected 4 or 6",
             rule="algorithm-forbidden",
             hint="use a version 4 key, as gpg makes them",
         )
     if len(body) > 0xFFFF:
         raise damaged(f"OpenPGP key has {len(body)} bytes, expected at most {0xFFFF}")
-    digest = hashlib.sha1(key_prefix(body), usedforsecurity=False).digest()
-    key = PublicKey(body, digest, int.from_bytes(body[1:5], "big"), body[5])
+    if version == 4:
+        at, digest = 6, hashlib.sha1(key_prefix(body), usedforsecurity=False).digest()
+    else:
+        at, digest = 10, hashlib.sha256(key_prefix(body)).digest()
+        if int.from_bytes(body[6:at], "big") != len(body) - at:
+            raise damaged("OpenPGP key has numbers of another length than it says")
+    key = PublicKey(body, digest, int.from_bytes(body[1:5], "big"), body[5], version=version)
     if key.algorithm in _RSA:
-        (modulus, exponent), end, _ = mpis(body, 6, 2)
+        (modulus, exponent), end, _ = mpis(body, at, 2)
         key = key._replace(modulus=int.from_bytes(modulus, "big"), exponent=int.from_bytes(exponent, "big"))
+    elif key.algorithm == DSA:
+        numbers, end, _ = mpis(body, at, 4)
+        key = key._replace(dsa=tuple(int.from_bytes(number, "big") for number in numbers))
     elif key.algorithm in (ECDSA, EDDSA_LEGACY):
-        start = 7 + body[6]
+        start = at + 1 + int.from_bytes(body[at : at + 1], "big")
         (point,), end, _ = mpis(body, start, 1)
-        key = key._replace(curve=body[7:start], point=point)
+        key = key._replace(curve=body[at + 1 : start], point=point)
     elif key.algorithm in _RAW_BYTES:
-        end = 6 + _RAW_BYTES[key.algorithm]
-        key = key._replace(point=body[6:end])
+        end = at + _RAW_BYTES[key.algorithm]
+        key = key._replace(point=body[at:end])
     else:
         return key
     if end != len(body):
@@ -182,6 +194,8 @@ def parse_key(body: bytes) -> PublicKey:
 
 def key_prefix(body: bytes) -> bytes:
     """A key as it goes into fingerprints and into signatures over it (RFC 9580 sections 5.2.4 and 5.5.4)."""
+    if body[0] == 6:
+        return b"\x9b" + len(body).to_bytes(4, "big") + body
     return b"\x99" + len(body).to_bytes(2, "big") + body
 
 
@@ -231,7 +245,8 @@ def _certificate(packets: tuple[Packet, ...]) -> Certificate:
         elif packet.tag == openpgp_packets.PUBLIC_SUBKEY:
             pending = []
             key = _subkey(packet.body)
-            if key is not None:
+            # a certificate is of one version (RFC 9580 section 10.1.1)
+            if key is not None and key.version == primary.version:
                 subkeys.append((key, pending))
         elif packet.tag >= 40:
             # RFC 9580 section 4.3: unknown packets from type 40 on are not critical; what follows belongs to them
