@@ -8,6 +8,7 @@ signature is for `signatures` to find out. All errors are `Malformed`.
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
@@ -23,8 +24,11 @@ from chainverify.formats.openpgp import (
     ED25519,
     EDDSA_LEGACY,
     KEY_REVOCATION,
+    SUBKEY_REVOCATION,
     TEXT,
+    USER_ID_REVOCATION,
     Signature,
+    key_id,
     parse_body,
 )
 from chainverify.formats.openpgp_packets import Packet, damaged, mpis
@@ -37,6 +41,7 @@ MAX_COMPONENTS: Final = 256
 """The most user ids and subkeys of one certificate."""
 
 _IGNORED: Final = frozenset((openpgp_packets.TRUST, openpgp_packets.MARKER, openpgp_packets.PADDING))
+_REVOCATIONS: Final = frozenset((KEY_REVOCATION, SUBKEY_REVOCATION, USER_ID_REVOCATION))
 _NO_PLACE: Final = frozenset((BINARY, TEXT, BACK_SIGNATURE))
 _RSA: Final = frozenset((1, 2, 3))
 _RAW_BYTES: Final[dict[int, int]] = {ED25519: 32, ED448: 57}
@@ -114,6 +119,47 @@ def parse_file(data: bytes) -> KeyFile:
     if not certificates and not revocations:
         raise damaged("key file holds no OpenPGP certificate")
     return KeyFile(tuple(certificates), tuple(revocations))
+
+
+def split(data: bytes) -> tuple[bytes, ...]:
+    """The packets of each certificate in packets, as they are. Raises `Malformed` where they are not whole or start otherwise."""
+    starts: list[int] = []
+    at = 0
+    while at < len(data):
+        tag, _, end = openpgp_packets.header(data, at)
+        if tag == openpgp_packets.PUBLIC_KEY:
+            starts.append(at)
+        elif not starts:
+            raise damaged(f"expected an OpenPGP public key, got a packet of type {tag}")
+        at = end
+    return tuple(data[start:end] for start, end in itertools.pairwise([*starts, len(data)]))
+
+
+def without_others(data: bytes) -> bytes:
+    """The packets of one certificate without other people's certifications and what cannot be read.
+
+    What names its own key as the issuer stays, or nobody, and every revocation: a designated revoker may have made it.
+    Raises `Malformed` where its primary key cannot be read.
+    """
+    fingerprint = b""
+    kept: list[bytes] = []
+    at = 0
+    while at < len(data):
+        tag, start, end = openpgp_packets.header(data, at)
+        if not fingerprint:
+            fingerprint = parse_key(data[start:end]).fingerprint
+        if tag == openpgp_packets.SIGNATURE:
+            found = _signature(Packet(tag, data[start:end]))
+            own = found is not None and (
+                found.kind in _REVOCATIONS
+                or (found.fingerprint in (None, fingerprint) and found.key_id in (None, key_id(fingerprint)))
+            )
+        else:
+            own = tag not in _IGNORED
+        if own:
+            kept.append(data[at:end])
+        at = end
+    return b"".join(kept)
 
 
 def merge(one: Certificate, other: Certificate) -> Certificate:
