@@ -42,7 +42,7 @@ class Addition(NamedTuple):
 
 def stanza(person: Addition) -> list[str]:
     """The lines of a new `[[signers]]` table."""
-    lines = [f"# {_one_line(comment)}".rstrip() for comment in person.comments]
+    lines = [f"# {one_line(comment)}".rstrip() for comment in person.comments]
     return [*lines, "[[signers]]", *(f"{key} = {value}" for key, value in _pairs(person))]
 
 
@@ -227,5 +227,6 @@ def _by_hand(problem: str, people: Sequence[Addition], hint: str = "") -> Policy
     return PolicyError(problem, key="signers", hint=hint or f"edit it by hand: add what belongs to {names}")
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """Text for a comment."""
     return "".join(c if c.isprintable() else "?" for c in text)

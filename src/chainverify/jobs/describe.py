@@ -1,0 +1,132 @@
+"""Every key of a policy described, a function per kind of material; `jobs.keys` puts them together.
+
+The material has been loaded by the verifiers before, so what stands here is what counts: a key that cannot be used is an error
+of the policy, not a line of a list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
+
+from chainverify.model.keys import KeyDescription, KeyState
+from chainverify.model.signing import GitsignMaterial, KeyMaterial, SigningMaterial
+from chainverify.signatures.backends import Keyrings
+
+_STATES: Final[dict[str, KeyState]] = {
+    "GOOD": "good", "EXPIRED_AT_T": "expired", "REVOKED_HARD": "revoked", "REVOKED_SOFT_AT_T": "revoked", "FUTURE": "not yet",
+}  # fmt: skip
+"""What a code of `openpgp_certificates` is for people; all others mean that the key cannot sign."""
+
+
+class Loaded(NamedTuple):
+    """What is described: the policy's material, and what the verifiers made of it; `now` in seconds since the epoch."""
+
+    material: SigningMaterial
+    keyrings: Keyrings
+    now: int
+
+
+def describe(loaded: Loaded) -> Iterator[KeyDescription]:
+    """All keys, by format and in the policy's order. The person's own times are not counted in yet."""
+    for each in DESCRIBERS:
+        yield from each(loaded)
+
+
+def openpgp(loaded: Loaded) -> Iterator[KeyDescription]:
+    """The keys of OpenPGP certificates: the primary key, and the subkeys that are for signing."""
+    from chainverify.formats import openpgp_keys
+
+    ring = loaded.keyrings.openpgp
+    if ring is None:
+        return
+    left = {certificate.fingerprint: certificate for certificate in ring.certificates}
+    for material in loaded.material.openpgp:
+        for raw in openpgp_keys.parse_file(material.data).certificates:
+            # a second copy adds to the first one and is not listed again
+            certificate = left.pop(raw.primary.fingerprint.hex().upper(), None)
+            if certificate is None:
+                continue
+            today = certificate.standing(0, loaded.now, "backfill")
+            for number, component in enumerate(certificate.keys):
+                life = certificate.lifetime(number, loaded.now)
+                if number and not life.signs:
+                    continue
+                problem = component.key.problem
+                usable = life.signs and not problem
+                state = _STATES.get(life.code, "cannot sign")
+                if not usable and state == "good":
+                    state = "cannot sign"
+                notes = (f"cannot be used: {problem}",) if problem else () if life.signs else ("certifies only",)
+                yield _described(
+                    material, "openpgp", "subkey" if number else "key", component.packet.fingerprint.hex().upper(),
+                    component.key.name, state,
+                )._replace(
+                    since=life.since, until=life.until, primary=certificate.fingerprint if number else "",
+                    comment=_first(today.user_ids), emails=today.emails, notes=notes,
+                )
+
+
+def ssh(loaded: Loaded) -> Iterator[KeyDescription]:
+    """The keys of `ssh`, inline or from files of key lines; they have no time of their own."""
+    from chainverify.formats import sshkey
+
+    seen: set[bytes] = set()
+    for material in loaded.material.ssh:
+        for line in sshkey.parse_file(material.data):
+            if line.key.blob in seen:
+                continue
+            seen.add(line.key.blob)
+            bits = f" {line.key.modulus.bit_length()}" if line.key.modulus else ""
+            found = _described(material, "ssh", "key", line.key.fingerprint, line.key.kind + bits, "good")
+            yield found._replace(comment=line.comment)
+
+
+def gitsign(loaded: Loaded) -> Iterator[KeyDescription]:
+    """The Sigstore identities: no keys, but who an issuer vouches for."""
+    for each in loaded.material.gitsign:
+        yield KeyDescription(
+            "gitsign", "identity", each.signer, "", "", "", each.key, each.line, None, None, "good", comment=_identity(each)
+        )
+
+
+def not_read(loaded: Loaded) -> Iterator[KeyDescription]:
+    """What is listed by name alone, so that nobody takes the list for complete without it."""
+    material = loaded.material
+    shared: tuple[tuple[str, str, tuple[KeyMaterial, ...]], ...] = (
+        ("ssh", "principals", material.allowed_signers),
+        ("x509", "certificate", material.x509),
+        ("x509", "authority", material.x509_roots),
+        ("x509", "authority", material.timestamp_roots),
+        ("x509", "revocations", material.crls),
+        ("ssh", "revocations", material.ssh_revoked),
+        ("gitsign", "authority", (material.trusted_root,) if material.trusted_root else ()),
+    )
+    for form, kind, files in shared:
+        for each in files:
+            yield _described(each, form, kind, "", "", "not read")
+
+
+DESCRIBERS: Final[tuple[Callable[[Loaded], Iterator[KeyDescription]], ...]] = (openpgp, ssh, gitsign, not_read)
+"""Everything a policy can name, each kind once."""
+
+
+def _described(  # noqa: PLR0917 - the fields of a description
+    material: KeyMaterial, form: str, kind: str, fingerprint: str, algorithm: str, state: KeyState
+) -> KeyDescription:
+    return KeyDescription(
+        form, kind, material.signer, fingerprint, algorithm, material.name, material.key, material.line, None, None, state
+    )
+
+
+def _first(user_ids: tuple[bytes, ...]) -> str:
+    return user_ids[0].decode("utf-8", "backslashreplace") if user_ids else ""
+
+
+def _identity(each: GitsignMaterial) -> str:
+    """An identity and its issuer, with what else of the certificate must hold."""
+    form = {True: " (pattern)", False: ""}
+    claims = "".join(f", {name} = {value}" for name, value in each.claims)
+    return (
+        f"{each.identity}{form[each.identity_is_regex]} of {each.issuer}{form[each.issuer_is_regex]}{claims}"
+    )
