@@ -19,7 +19,9 @@ PLAIN = [(verb,) for verb in VERBS if verb not in ("policy", "keys", "hook")]
 LEAVES = [
     *PLAIN, ("policy", "check"), ("policy", "show"), ("policy", "schema"), ("keys", "list"), ("keys", "add"), ("keys", "import"),
 ]  # fmt: skip
-JUDGING = [("check",), ("commits",), ("messages",), ("images",), ("policy", "check"), ("policy", "show"), ("keys", "list"), ("explain",)]
+JUDGING = [
+    ("check",), ("commits",), ("messages",), ("images",), ("policy", "check"), ("policy", "show"), ("keys", "list"), ("explain",),
+]  # fmt: skip
 SHARED = (
     "-C", "--policy", "--policy-ref", "--allow-self-policy", "--output-format", "--output", "--color", "-q", "-v",
     "--no-progress", "--jobs", "--offline",

@@ -7,6 +7,7 @@ from typing import Final
 
 from chainverify.errors import Malformed
 from chainverify.model.explanation import Fact
+from chainverify.model.signing import FORMAT_TITLES
 from chainverify.output.moment import moment
 from chainverify.signatures import backends
 
@@ -21,7 +22,7 @@ def claims(signature: bytes) -> tuple[Fact, ...]:
     name = backends.detect(signature)
     if name is None:
         return (Fact("format", f"none that is known: it starts with {signature[:40]!r}"),)
-    facts = [Fact("format", backends.title(name)), Fact("size", f"{len(signature)} bytes")]
+    facts = [Fact("format", FORMAT_TITLES[name]), Fact("size", f"{len(signature)} bytes")]
     read = FIELDS.get(name)
     try:
         facts += read(signature) if read is not None else ()
@@ -32,11 +33,13 @@ def claims(signature: bytes) -> tuple[Fact, ...]:
 
 def issuer(signature: bytes) -> str:
     """The fingerprint, or else the key id, of the key that a signature says made it; empty where it says none."""
-    from chainverify.formats import openpgp, sshkey, sshsig
+    from chainverify.formats import openpgp, sshcert, sshkey, sshsig
 
     try:
         if backends.detect(signature) == "ssh":
-            return sshkey.fingerprint(sshsig.parse(signature).public_key)
+            blob = sshsig.parse(signature).public_key
+            # a certified key is the policy's by its authority
+            return sshcert.parse(blob).authority.fingerprint if sshcert.is_certificate(blob) else sshkey.fingerprint(blob)
         if backends.detect(signature) == "openpgp":
             found = openpgp.parse_detached(signature)
             return (found.fingerprint or found.key_id or b"").hex().upper()
@@ -66,15 +69,18 @@ def _openpgp(signature: bytes) -> Iterator[Fact]:
 
 
 def _ssh(signature: bytes) -> Iterator[Fact]:
-    from chainverify.formats import sshkey, sshsig
+    from chainverify.formats import sshcert, sshkey, sshsig
 
     found = sshsig.parse(signature)
-    yield Fact("key", sshkey.fingerprint(found.public_key), claim=True)
     try:
-        key = sshkey.parse_blob(found.public_key)
-        yield Fact("key type", key.kind + (f", {key.modulus.bit_length()} bits" if key.modulus else ""), claim=True)
+        if sshcert.is_certificate(found.public_key):
+            yield from _ssh_certificate(found.public_key)
+        else:
+            yield Fact("key", sshkey.fingerprint(found.public_key), claim=True)
+            key = sshkey.parse_blob(found.public_key)
+            yield Fact("key type", key.kind + (f", {key.modulus.bit_length()} bits" if key.modulus else ""), claim=True)
     except Malformed as error:
-        yield Fact("key type", error.message, claim=True)
+        yield Fact("key", error.message, claim=True)
     yield Fact("namespace", found.namespace[:100].decode("utf-8", "backslashreplace"), claim=True)
     yield Fact("algorithm", found.algorithm)
     yield Fact("hash", found.hash_algorithm)
@@ -83,6 +89,19 @@ def _ssh(signature: bytes) -> Iterator[Fact]:
         said = [name for bit, name in ((1, "touched"), (4, "owner verified")) if flags & bit]
         counter = int.from_bytes(found.extra[1:], "big")
         yield Fact("security key", f"{', '.join(said) or 'not touched'}, counter {counter}", claim=True)
+
+
+def _ssh_certificate(blob: bytes) -> Iterator[Fact]:
+    from chainverify.formats import sshcert
+
+    found = sshcert.parse(blob)
+    yield Fact("key", f"{found.key.fingerprint} ({found.key.kind})", claim=True)
+    yield Fact("certified by", found.authority.fingerprint, claim=True)
+    shown = ", ".join(name[:100].decode("utf-8", "backslashreplace") for name in found.principals[:20])
+    yield Fact("principals", shown or "none", claim=True)
+    key_id = found.key_id[:100].decode("utf-8", "backslashreplace")
+    yield Fact("certificate", f"serial {found.serial}, key id {key_id!r}", claim=True)
+    yield Fact("valid", f"{moment(found.valid_after)} .. {moment(found.valid_before)}", claim=True)
 
 
 FIELDS: Final[dict[str, Callable[[bytes], Iterator[Fact]]]] = {"openpgp": _openpgp, "ssh": _ssh}

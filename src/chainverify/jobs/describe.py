@@ -7,11 +7,14 @@ of the policy, not a line of a list.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from chainverify.model.keys import KeyDescription, KeyState
 from chainverify.model.signing import GitsignMaterial, KeyMaterial, SigningMaterial
 from chainverify.signatures.backends import Keyrings
+
+if TYPE_CHECKING:
+    from chainverify.formats.sshkey import SshPublicKey
 
 _STATES: Final[dict[str, KeyState]] = {
     "GOOD": "good", "EXPIRED_AT_T": "expired", "REVOKED_HARD": "revoked", "REVOKED_SOFT_AT_T": "revoked", "FUTURE": "not yet",
@@ -68,18 +71,43 @@ def openpgp(loaded: Loaded) -> Iterator[KeyDescription]:
 
 
 def ssh(loaded: Loaded) -> Iterator[KeyDescription]:
-    """The keys of `ssh`, inline or from files of key lines; they have no time of their own."""
-    from chainverify.formats import sshkey
+    """The keys of `ssh`, inline or from files, which have no time of their own, and the lines of allowed signers files."""
+    from chainverify.formats import allowed_signers, sshkey
 
+    ring = loaded.keyrings.ssh
+    if ring is None:
+        return
     seen: set[bytes] = set()
     for material in loaded.material.ssh:
         for line in sshkey.parse_file(material.data):
             if line.key.blob in seen:
                 continue
             seen.add(line.key.blob)
-            bits = f" {line.key.modulus.bit_length()}" if line.key.modulus else ""
-            found = _described(material, "ssh", "key", line.key.fingerprint, line.key.kind + bits, "good")
-            yield found._replace(comment=line.comment)
+            revoked = ring.keys[line.key.blob].revoked
+            found = _described(
+                material, "ssh", "key", line.key.fingerprint, _ssh_name(line.key), "revoked" if revoked else "good"
+            )
+            yield found._replace(comment=line.comment, notes=(revoked,) if revoked else ())
+    for material in loaded.material.allowed_signers:
+        for each in allowed_signers.parse(material.data):
+            trusted = (ring.authorities if each.cert_authority else ring.keys)[each.key.blob]
+            state: KeyState = "good"
+            if each.valid_before is not None and each.valid_before < loaded.now:
+                state = "expired"
+            elif each.valid_after is not None and loaded.now < each.valid_after:
+                state = "not yet"
+            notes = [f"line {each.number} of the file", f"principals {each.principals}"]
+            notes += [f"namespaces {each.namespaces}"] if each.namespaces is not None else []
+            notes += [trusted.revoked] if trusted.revoked else []
+            found = _described(
+                material, "ssh", "authority" if each.cert_authority else "key", each.key.fingerprint, _ssh_name(each.key),
+                "revoked" if trusted.revoked else state,
+            )  # fmt: skip
+            yield found._replace(since=each.valid_after, until=each.valid_before, notes=tuple(notes))
+
+
+def _ssh_name(key: SshPublicKey) -> str:
+    return key.kind + (f" {key.modulus.bit_length()}" if key.modulus else "")
 
 
 def gitsign(loaded: Loaded) -> Iterator[KeyDescription]:
@@ -94,12 +122,10 @@ def not_read(loaded: Loaded) -> Iterator[KeyDescription]:
     """What is listed by name alone, so that nobody takes the list for complete without it."""
     material = loaded.material
     shared: tuple[tuple[str, str, tuple[KeyMaterial, ...]], ...] = (
-        ("ssh", "principals", material.allowed_signers),
         ("x509", "certificate", material.x509),
         ("x509", "authority", material.x509_roots),
         ("x509", "authority", material.timestamp_roots),
         ("x509", "revocations", material.crls),
-        ("ssh", "revocations", material.ssh_revoked),
         ("gitsign", "authority", (material.trusted_root,) if material.trusted_root else ()),
     )
     for form, kind, files in shared:
@@ -107,7 +133,15 @@ def not_read(loaded: Loaded) -> Iterator[KeyDescription]:
             yield _described(each, form, kind, "", "", "not read")
 
 
-DESCRIBERS: Final[tuple[Callable[[Loaded], Iterator[KeyDescription]], ...]] = (openpgp, ssh, gitsign, not_read)
+def ssh_revocations(loaded: Loaded) -> Iterator[KeyDescription]:
+    """The lists of revoked SSH keys, which do not expire; the keys that they revoke say so themselves."""
+    for each in loaded.material.ssh_revoked:
+        yield _described(each, "ssh", "revocations", "", "", "good")
+
+
+DESCRIBERS: Final[tuple[Callable[[Loaded], Iterator[KeyDescription]], ...]] = (
+    openpgp, ssh, gitsign, ssh_revocations, not_read,
+)  # fmt: skip
 """Everything a policy can name, each kind once."""
 
 

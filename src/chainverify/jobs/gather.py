@@ -6,13 +6,12 @@ today; of an SSH key there is a comment, and in allowed_signers what its writer 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from chainverify.errors import PolicyError, UsageError
-from chainverify.formats import armor, openpgp_packets, sshkey
+from chainverify.errors import PolicyError
+from chainverify.formats import allowed_signers, armor, openpgp_packets, sshkey
 from chainverify.jobs import keyfiles
 from chainverify.jobs.enrol import KeyFile, Newcomer
 from chainverify.jobs.observe import address, key_line, plain_text
@@ -21,8 +20,6 @@ from chainverify.signatures import backends
 
 MAX_SOURCE_BYTES: Final = 8 << 20
 """The largest file that people are imported from: a keyring of many certificates."""
-
-_split_line: Final = re.compile(r'((?:[^\s"]|"(?:[^"\\]|\\.)*")+)\s+(.*)').fullmatch
 
 
 class Gathered(NamedTuple):
@@ -118,29 +115,27 @@ def _allowed_signers(data: bytes, shown: str, skipped: list[str]) -> Iterator[_F
     Lines with nothing but a key go into the policy. All others keep their options (windows, namespaces, authorities) in a file of
     the person's own, which the verifier reads as it would the whole one.
     """
-    for number, raw in enumerate(data.decode("utf-8", "replace").split("\n"), 1):
-        bare, place = raw.strip(), f"{shown}, line {number}"
-        if not bare or bare.startswith("#"):
-            continue
-        split = _split_line(bare)
-        if split is None:
-            raise UsageError(f"{place}: expected principals, options and a key", hint="see ssh-keygen(1), ALLOWED SIGNERS")
+    with keyfiles.reading(shown):
+        lines = allowed_signers.parse(data)
+    for line in lines:
         emails: list[str] = []
-        for principal in split[1].strip('"').split(","):
+        for principal in line.principals.split(","):
             email = address(principal)
             if email is None or any(c in principal for c in "*?!"):
-                skipped.append(f"{place}: {principal!r} is no address, so it names nobody")
+                skipped.append(f"{shown}, line {line.number}: {principal!r} is no address, so it names nobody")
             else:
                 emails.append(email)
+        options = ["cert-authority"] if line.cert_authority else []
+        options += [f'namespaces="{line.namespaces}"'] if line.namespaces is not None else []
+        for name, time in (("valid-after", line.valid_after), ("valid-before", line.valid_before)):
+            options += [f'{name}="{allowed_signers.format_time(time)}"'] if time is not None else []
         if not emails:
             continue
-        if split[2].startswith(sshkey.SUPPORTED):
-            with keyfiles.reading(place):
-                key, _ = sshkey.parse_line(split[2].encode())
-            yield _Found("", tuple(emails), shown, key_line(key))
+        if not options:
+            yield _Found("", tuple(emails), shown, key_line(line.key))
         else:
-            line = f"{','.join(emails)} {split[2]}\n".encode()
-            yield _Found("", tuple(emails), shown, file=KeyFile("allowed-signers", ".allowed_signers", line))
+            text = f"{','.join(emails)} {','.join(options)} {key_line(line.key)}\n"
+            yield _Found("", tuple(emails), shown, file=KeyFile("allowed-signers", ".allowed_signers", text.encode()))
 
 
 def _people(found: list[_Found], observed: bool) -> Iterator[Newcomer]:

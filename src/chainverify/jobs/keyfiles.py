@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from chainverify.errors import Malformed, UsageError
+from chainverify.formats import allowed_signers as lines
 from chainverify.formats import armor, openpgp_keys, sshkey
 from chainverify.jobs.enrol import KeyFile
 from chainverify.jobs.policies import KEY_FILE_BYTES_MAX
@@ -65,7 +66,10 @@ def x509(path: Path) -> KeyFile:
 
 def allowed_signers(path: Path) -> KeyFile:
     """A file in OpenSSH's allowed_signers format, every line a key of one person. Raises `UsageError`."""
-    return KeyFile("allowed-signers", ".allowed_signers", read(path))
+    data = read(path)
+    with reading(str(path)):
+        lines.parse(data)
+    return KeyFile("allowed-signers", ".allowed_signers", data)
 
 
 @contextlib.contextmanager

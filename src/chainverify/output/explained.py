@@ -54,7 +54,10 @@ def record(value: Explanation, tool_version: str) -> dict[str, object]:
         "steps": [step._asdict() for step in value.steps],
         "note": value.note,
         "proposal": {"trust": "observed", "toml": "".join(f"{line}\n" for line in value.proposal)} if value.proposal else None,
-        "report": report_record.report(value.report, tool_version),
+        "report": {
+            **report_record.head(value.report, tool_version),
+            "findings": [report_record.finding(each) for each in value.report.findings],
+        },
     }
 
 
