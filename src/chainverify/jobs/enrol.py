@@ -195,7 +195,8 @@ def _addition(newcomer: Newcomer, signer: Signer | None, directory: Path, files:
     for file in newcomer.files:
         if any(_holds(directory / name, file.data) for name in named):
             continue
-        lists.setdefault(file.key, []).append(_place(newcomer.name, file, directory, files))
+        owner = signer.name if signer else newcomer.name
+        lists.setdefault(file.key, []).append(_place(owner, file, directory, files))
     have = {(each.identity, each.issuer) for each in signer.gitsign} if signer else set()
     for key, value in newcomer.times if signer else ():
         old = signer.valid_after if key == "valid-after" else signer.valid_before  # type: ignore[union-attr] # signer is there
@@ -241,5 +242,6 @@ def _holds(path: Path, data: bytes) -> bool:
 
 
 def stem(name: str) -> str:
-    """A file's name for a person's keys: lower-case letters and digits of ASCII, `-`, `_` and dots inside."""
-    return re.sub(r"[^a-z0-9._-]+", "-", name.lower())[:60].strip("-.") or "key"
+    """A file's name for a person's keys: lower-case letters and digits of ASCII, `-`, `_` and single dots inside."""
+    plain = re.sub(r"[^a-z0-9._]+", "-", name.lower())
+    return re.sub(r"[.-]*-[.-]*|\.\.+", "-", plain)[:60].strip("-.") or "key"

@@ -147,15 +147,22 @@ def _person(label: str, ident: Ident) -> Fact:
 
 
 def _key(findings: Sequence[Finding], named: str, loaded: LoadedPolicy, now: int) -> Iterator[Fact]:
-    """The key as the policy has it; proved or only named by the signature."""
-    proved = next((str(each.evidence["fingerprint"]) for each in findings if "signed_at" in each.evidence), "")
-    mark = proved or named
-    held = [(person, key) for person in list_keys(loaded, now).people for key in person.keys if _is(key, mark)]
-    if not mark or not held:
-        yield Fact("person", "nobody: no person of the policy has this key" if mark else "the signature names no key")
-        return
+    """The key as the policy has it: proved, or only named by the signature (`named`: of a certificate its authority)."""
+    proof = next((each.evidence for each in findings if "signed_at" in each.evidence), {})
+    marks = [mark for mark in (str(proof.get("fingerprint", "")), named) if mark]
+    people = list_keys(loaded, now).people
+    held = [(person, key) for person in people for key in person.keys if any(_is(key, mark) for mark in marks)]
+    if proof:
+        held = [(person, key) for person, key in held if person.name == proof["signer"]]
     for person, key in held:
-        yield from _held(person, key, proved=bool(proved))
+        yield from _held(person, key, proved=bool(proof))
+    if held:
+        return
+    if proof:
+        yield Fact("person", f"{proof['signer']}, named by a file or an authority that the policy trusts")
+        yield Fact("key", str(proof["fingerprint"]))
+    else:
+        yield Fact("person", "nobody: no person of the policy has this key" if marks else "the signature names no key")
 
 
 def _is(key: KeyDescription, mark: str) -> bool:
