@@ -543,7 +543,7 @@ def test_designated_revokers(forged: Forged) -> None:
 
 def test_weak_and_unsupported_keys(forged: Forged) -> None:
     strong = certificate(forged.primary, [forged.user])
-    for kind in ("rsa1024", "dsa", "secp256k1"):
+    for kind in ("rsa1024", "dsa2048", "secp256k1"):
         weak = ForgedKey.create(kind)
         ring = ring_of(strong + certificate(weak))
         expected = "UNSUPPORTED algorithm-forbidden" if kind == "dsa" else "WEAK_KEY algorithm-forbidden"
@@ -612,7 +612,11 @@ SIGNATURES: dict[str, tuple[Callable[[ForgedKey], bytes], str, str | None]] = {
     "standalone": (lambda k: k.sign(2), "UNSUPPORTED algorithm-forbidden", None),
     "version 3": (lambda k: b"\x03" + k.sign(0, PAYLOAD)[1:], "UNSUPPORTED algorithm-forbidden", None),
     "version 5": (lambda k: b"\x05" + k.sign(0, PAYLOAD)[1:], "UNSUPPORTED algorithm-forbidden", None),
-    "version 6": (lambda k: b"\x06" + k.sign(0, PAYLOAD)[1:], "UNSUPPORTED algorithm-forbidden", None),
+    "version 4 labelled 6": (lambda k: b"\x06" + k.sign(0, PAYLOAD)[1:], "MALFORMED signature-bad", None),
+    "version 6 by a version 4 key": (
+        lambda k: k.sign(0, PAYLOAD, version=6), "MALFORMED signature-bad", None),
+    "version 6 by a version 4 key that it does not name": (
+        lambda k: k.sign(0, PAYLOAD, version=6, hashed=[created(START)], unhashed=[]), "BAD signature-bad", None),
     "version 7": (lambda k: b"\x07" + k.sign(0, PAYLOAD)[1:], "MALFORMED signature-bad", None),
     "MD5": (lambda k: k.sign(0, PAYLOAD, hashing=1), "WEAK_HASH algorithm-forbidden", None),
     "RIPEMD-160": (

@@ -100,10 +100,11 @@ class Lifetime(NamedTuple):
 class Certificate:
     """A certificate after verification of its self-signatures, given by the policy to `signer`.
 
-    Nothing in it changes but the memory of answers already computed.
+    `weak` is whether its primary key can never be used, `dated` whether only for signatures of DSA's time. Nothing in it
+    changes but the memory of answers already computed.
     """
 
-    __slots__ = ("_answers", "_times", "fingerprint", "keys", "notes", "signer", "users")
+    __slots__ = ("_answers", "_times", "dated", "fingerprint", "keys", "notes", "signer", "users", "weak")
 
     def __init__(self, signer: str, keys: tuple[Component, ...], users: tuple[User, ...], notes: tuple[str, ...]) -> None:
         self.signer = signer
@@ -111,6 +112,8 @@ class Certificate:
         self.users = users
         self.notes = notes
         self.fingerprint = keys[0].packet.fingerprint.hex().upper()
+        self.weak = keys[0].key.key is None
+        self.dated = keys[0].key.algorithm == openpgp.DSA
         self._times = tuple(sorted(set(self._changes())))
         self._answers: dict[tuple[int, int, Mode], Standing] = {}
 
@@ -235,7 +238,8 @@ class Certificate:
     def _governing(self, time: int, mode: Mode) -> list[Statement]:
         """The statements about the primary key: the direct one, then that of the primary user id; absent ones left out.
 
-        The first that says something of a property decides (RFC 9580 section 5.2.3.10; gpg does the same).
+        The first that says something of a property decides (RFC 9580 section 5.2.3.10; gpg does the same). A version 6 key
+        must have a direct one (section 10.1.1).
         """
         standing_users = [user for user in self.users if not _revoked(user, time)] or list(self.users)
         modes: tuple[Mode, Mode] = ("strict", mode)
@@ -245,7 +249,7 @@ class Certificate:
             known = [statement for statement in of_users if statement is not None]
             best = max(known, key=lambda item: (item.created <= time, item.primary, item.created), default=None)
             found = [statement for statement in (direct, best) if statement is not None]
-            if found:
+            if found and (direct or self.keys[0].packet.version != 6):
                 return found
         return []
 
@@ -346,7 +350,7 @@ class _Evaluation:
     def _is_self(self, signature: Signature, *data: bytes) -> bool:
         """Whether the primary key made `signature`; what names another issuer is not even tried."""
         fingerprint = self.raw.primary.fingerprint
-        if signature.fingerprint not in (None, fingerprint) or signature.key_id not in (None, fingerprint[-8:]):
+        if signature.fingerprint not in (None, fingerprint) or signature.key_id not in (None, openpgp.key_id(fingerprint)):
             return False
         if not self._good(self.key, signature, *data):
             return False
@@ -358,7 +362,7 @@ class _Evaluation:
         if self._is_self(signature, *data):
             return True
         for revoker in self.revokers:
-            if signature.fingerprint not in (None, revoker) or signature.key_id not in (None, revoker[-8:]):
+            if signature.fingerprint not in (None, revoker) or signature.key_id not in (None, openpgp.key_id(revoker)):
                 continue
             key = self.primaries.get(revoker)
             if key is None:
@@ -395,7 +399,7 @@ class _Evaluation:
 def _acceptable(signature: Signature) -> bool:
     """Whether the hash of a self-signature was good enough when it was made."""
     since = _WEAK_SINCE.get(signature.hash_algorithm)
-    return since is None or signature.created < since
+    return since is None or (signature.version == 4 and signature.created < since)
 
 
 def _active(statements: tuple[Statement, ...], time: int, mode: Mode) -> Statement | None:
