@@ -400,6 +400,24 @@ def test_import_refuses_private_keys(run: Run, small: Small, team: Path, name: s
     assert small.text == before
 
 
+def test_import_from_a_gnupg_home(run: Run, small: Small) -> None:
+    with GpgHome.create() as home:
+        frank = home.key("Frank Example <frank@example.org>", subkeys=["ed25519"])
+        home.key("Grace Example <grace@example.org>")
+        subkey = home.fingerprints(frank)[1]
+        done = run(small.path, "keys", "import", "--gnupg", str(home.path), "--key", subkey)
+        assert done.status == 0, done.err
+        assert [each["name"] for each in tomllib.loads(small.text)["signers"]] == ["Alice Example", "Frank Example"]
+        assert subkey in done.out
+        assert run(small.path, "keys", "import", "--gnupg", str(home.path), "--key", "1234").status == 2
+        assert run(small.path, "keys", "import", "--confirmed", "--gnupg", GNUPGHOME=str(home.path)).status == 0
+    people = {each["name"]: each for each in tomllib.loads(small.text)["signers"]}
+    assert list(people) == ["Alice Example", "Frank Example", "Grace Example"]
+    assert people["Frank Example"]["observed"] is True
+    assert "observed" not in people["Grace Example"]
+    assert "give --gnupg too" in run(small.path, "keys", "import", "--key", subkey).err
+
+
 def test_import_of_nothing(run: Run, small: Small, team: Path, tmp_path: Path) -> None:
     assert run(small.path, "keys", "import").status == 2
     assert "no key was found" in run(small.path, "keys", "import", str(team / "encrypt.asc")).err

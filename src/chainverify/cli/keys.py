@@ -156,14 +156,23 @@ def add(  # noqa: PLR0917 - a command's options
 @click.argument("sources", metavar="[SOURCE]...", nargs=-1, type=_FILE)
 @click.option("--allowed-signers", "allowed", multiple=True, type=_FILE, metavar="FILE",
               help="OpenSSH's format: one person for each address among the principals.")  # fmt: skip
+@click.option("--gnupg", is_flag=False, flag_value="", metavar="[HOME]", help="Keys of a GnuPG home; default: your own.")
+@click.option("--key", "fingerprints", multiple=True, metavar="FPR", help="Of the GnuPG home only this key; may be repeated.")
 @click.option("--confirmed", is_flag=True, help="The keys were compared with their owners: no observed = true.")
 @_CHANGING
 @policies.server_option
 @shared
 def import_(  # noqa: PLR0917 - a command's options
-    sources: tuple[Path, ...], allowed: tuple[Path, ...], confirmed: bool, only_diff: bool, server: bool, options: Options
+    sources: tuple[Path, ...],
+    allowed: tuple[Path, ...],
+    gnupg: str | None,
+    fingerprints: tuple[str, ...],
+    confirmed: bool,
+    only_diff: bool,
+    server: bool,
+    options: Options,
 ) -> int:
-    """Add many people at once, from key files: exports of gpg, .pub files, OpenSSH's allowed_signers.
+    """Add many people at once: from exports of gpg, .pub files, OpenSSH's allowed_signers, or a GnuPG home.
 
     Who a key belongs to is what the key itself says: the valid user ids of an OpenPGP certificate, the comment of an SSH key, the
     principals of allowed_signers. A key with an address of a person of the policy is added to that person. None of that is proof,
@@ -174,12 +183,16 @@ def import_(  # noqa: PLR0917 - a command's options
     Examples:
       chainverify keys import team/*.asc team/*.pub
       chainverify keys import --allowed-signers .git_allowed_signers --diff
+      chainverify keys import --gnupg --key 0123456789ABCDEF0123456789ABCDEF01234567
     """
-    from chainverify.jobs.gather import gather
+    from chainverify.jobs.gather import GnuPg, gather
 
-    if not sources and not allowed:
-        raise UsageError("nothing to import", hint="name key files, or an allowed_signers file with --allowed-signers")
-    found = gather(sources, allowed, options.now, observed=not confirmed)
+    if fingerprints and gnupg is None:
+        raise UsageError("--key is about a GnuPG home", hint="give --gnupg too")
+    if not sources and not allowed and gnupg is None:
+        raise UsageError("nothing to import", hint="name key files, --allowed-signers FILE, or --gnupg for the keys of gpg")
+    home = None if gnupg is None else GnuPg(Path(gnupg) if gnupg else None, fingerprints)
+    found = gather(sources, allowed, home, options.now, observed=not confirmed)
     for note in found.skipped:
         click.echo(f"left out: {escape(note)}", err=True)
     if not found.people:

@@ -225,11 +225,3 @@ def _ambiguous(message: str) -> Malformed:
         rule="signature-ambiguous",
         hint="sign again with git; verifiers disagree on this form, and an old object can be excused by its id",
     )
-
-
-def public_key(data: bytes) -> bytes:
-    """The packets of a certificate as a public key armor (RFC 9580 section 6.2), with the checksum that old readers want."""
-    text = binascii.b2a_base64(data, newline=False)
-    lines = [text[at : at + 64] for at in range(0, len(text), 64)]
-    crc = b"=" + binascii.b2a_base64(crc24(data).to_bytes(3, "big"), newline=False)
-    return b"\n".join((b"-----BEGIN " + PUBLIC_KEY + b"-----", b"", *lines, crc, b"-----END " + PUBLIC_KEY + b"-----", b""))

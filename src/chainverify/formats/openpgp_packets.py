@@ -106,8 +106,3 @@ def mpis(data: bytes, at: int, count: int) -> tuple[tuple[bytes, ...], int, bool
 def damaged(message: str) -> Malformed:
     """The error for bytes that are not what they claim to be."""
     return Malformed(message, rule="signature-bad")
-
-
-def write(packet: Packet) -> bytes:
-    """A packet with a header of the current form and a length of five octets, which every reader takes."""
-    return bytes((0xC0 | packet.tag, 0xFF)) + len(packet.body).to_bytes(4, "big") + packet.body

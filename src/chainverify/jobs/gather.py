@@ -6,12 +6,12 @@ today; of an SSH key there is a comment, and in allowed_signers what its writer 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from chainverify.errors import PolicyError
-from chainverify.formats import allowed_signers, armor, openpgp_packets, sshkey
+from chainverify.formats import allowed_signers, armor, openpgp_keys, sshkey
 from chainverify.jobs import keyfiles
 from chainverify.jobs.enrol import KeyFile, Newcomer
 from chainverify.jobs.observe import address, key_line, plain_text
@@ -39,13 +39,27 @@ class _Found(NamedTuple):
     file: KeyFile | None = None
 
 
-def gather(sources: Sequence[Path], allowed: Sequence[Path], now: int, *, observed: bool) -> Gathered:
-    """People from key files and allowed_signers files; whoever shares an address is one person.
+class GnuPg(NamedTuple):
+    """Keys of a GnuPG home (None: the user's own): all that it has, or those with these fingerprints."""
 
-    Raises `UsageError` for a file that is none, is damaged, or holds a private key.
+    home: Path | None
+    fingerprints: tuple[str, ...] = ()
+
+
+def gather(
+    sources: Sequence[Path], allowed: Sequence[Path], gnupg: GnuPg | None, now: int, *, observed: bool
+) -> Gathered:
+    """People from key files, allowed_signers files and a GnuPG home; whoever shares an address is one person.
+
+    Raises `UsageError` for a file that is none, is damaged, or holds a private key, and `Unavailable` where gpg does not run.
     """
     found: list[_Found] = []
     skipped: list[str] = []
+    if gnupg is not None:
+        from chainverify.signatures.gnupg import export_keys
+
+        for key in export_keys(gnupg.home, gnupg.fingerprints or None):
+            found += certificates(key.armored.encode(), "GnuPG", now, skipped)
     for path in sources:
         found += _keys(path, now, skipped)
     for path in allowed:
@@ -56,15 +70,14 @@ def gather(sources: Sequence[Path], allowed: Sequence[Path], now: int, *, observ
 def certificates(data: bytes, shown: str, now: int, skipped: list[str]) -> Iterator[_Found]:
     """The certificates of an OpenPGP file, each as an armored file of its own. Raises `UsageError`."""
     with keyfiles.reading(shown):
+        openpgp_keys.parse_file(data)
         blocks = armor.key_blocks(data) if armor.is_armored(data) else (data,)
-        parts = [part for block in blocks for part in _split(openpgp_packets.read(block))]
+        parts = [openpgp_keys.without_others(part) for block in blocks for part in openpgp_keys.split(block)]
     for part in parts:
         text = armor.public_key(part)
         try:
             ring = backends.load(SigningMaterial(openpgp=(KeyMaterial("someone", text, "import"),))).openpgp
         except PolicyError as error:
-            if "private key" in error.message:
-                raise keyfiles.private(shown) from error
             skipped.append(f"{shown}: {error.message}")
             continue
         for certificate in ring.certificates if ring is not None else ():
@@ -77,20 +90,6 @@ def certificates(data: bytes, shown: str, now: int, skipped: list[str]) -> Itera
                 skipped.append(f"{shown}: OpenPGP certificate {certificate.fingerprint} has no valid user id with an address")
             else:
                 yield _Found(name, emails, shown, file=KeyFile("openpgp", ".asc", text))
-
-
-def _split(packets: Iterable[openpgp_packets.Packet]) -> Iterator[bytes]:
-    """The bytes of each certificate in a run of packets."""
-    part = b""
-    for packet in packets:
-        if packet.tag in (openpgp_packets.SECRET_KEY, openpgp_packets.SECRET_SUBKEY):
-            raise armor.private_key()
-        if packet.tag == openpgp_packets.PUBLIC_KEY and part:
-            yield part
-            part = b""
-        part += openpgp_packets.write(packet)
-    if part:
-        yield part
 
 
 def _keys(path: Path, now: int, skipped: list[str]) -> Iterator[_Found]:

@@ -39,6 +39,7 @@ _ROWS: Final = (
     CodeText("INVALID_UID", ("identity-mismatch",), "the signature names a user id that the key did not have at that time"),
     CodeText("NO_PRESENCE", ("signer-not-allowed",), "the security key signed without being touched"),
     CodeText("NO_VERIFICATION", ("signer-not-allowed",), "the security key signed without verifying its owner"),
+    CodeText("DISPUTED", ("signature-ambiguous",), "the signature is good here, and gpg, which was asked too, contradicts"),
     CodeText("CERT_BAD", ("signature-bad",), "the authority's signature does not fit the certificate"),
     CodeText("CERT_EXPIRED", ("signer-expired",), "the certificate was not valid at the time that is believed"),
     CodeText("CERT_NOT_TRUSTED", ("signer-unknown",), "the certificate is by an authority that the policy does not name"),
