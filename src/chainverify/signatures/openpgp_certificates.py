@@ -87,6 +87,16 @@ class Standing(NamedTuple):
     emails: tuple[str, ...]
 
 
+class Lifetime(NamedTuple):
+    """A key as its owner sees it today: from when until when it is good (None: not known, or for ever), its `code` now as in
+    `Standing`, and whether it is for signing (`signs`), which `code` says nothing about."""
+
+    since: int | None
+    until: int | None
+    code: str
+    signs: bool
+
+
 class Certificate:
     """A certificate after verification of its self-signatures, given by the policy to `signer`.
 
@@ -128,6 +138,33 @@ class Certificate:
         if answer is None:
             answer = self._answers[place] = self._judge(number, time, mode)
         return answer
+
+    def lifetime(self, number: int, now: int) -> Lifetime:
+        """From when until when key `number` is good, by everything the certificate says by now; for people, not for verdicts.
+
+        `until` is the next end where the key is good at `now`, and the last one where it was good before.
+        """
+        spans: list[tuple[int, str]] = []
+        for time in sorted({*self._times, now}):
+            code = self._fault(number, time)
+            if not spans or spans[-1][1] != code:
+                spans.append((time, code))
+        good = [index for index, (_, code) in enumerate(spans) if code == "GOOD"]
+        past = [index for index in good if spans[index][0] <= now]
+        chosen = past[-1] if past else good[0] if good else None
+        if chosen is None:
+            return Lifetime(self.keys[number].packet.created, None, self._fault(number, now), self._signs(number, now))
+        until = spans[chosen + 1][0] if chosen + 1 < len(spans) else None
+        return Lifetime(spans[good[0]][0], until, self._fault(number, now), self._signs(number, now))
+
+    def _fault(self, number: int, time: int) -> str:
+        """What is wrong with a key at a time, whatever it is for; GOOD where nothing is."""
+        found = (code for code, _ in self._problems(number, time, "strict", []) if code != "NOT_SIGNING_CAPABLE")
+        return next(found, "GOOD")
+
+    def _signs(self, number: int, time: int) -> bool:
+        """Whether a key is for signing, by its binding at a time, or its later one."""
+        return all(code != "NOT_SIGNING_CAPABLE" for code, _ in self._problems(number, time, "backfill", []))
 
     def _judge(self, number: int, time: int, mode: Mode) -> Standing:
         users = [user for user in self.users if not _revoked(user, time) and _active(user.statements, time, mode)]
