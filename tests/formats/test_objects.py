@@ -160,7 +160,7 @@ MUTATIONS = [
     Mutation("final line end removed", lambda w: w.commit[:-1], "B", "BAD", "BAD signature-bad"),
     Mutation("subject changed", edited(b"JIRA-1", b"JIRA-2"), "B", "BAD", "BAD signature-bad"),
     Mutation("base64 damaged", lambda w: replaced(w.commit, w.armor.split(b"\n")[2], w.armor.split(b"\n")[2][:-1]),
-             "B", "BAD", "MALFORMED signature-bad"),
+             "B or error", "BAD", "MALFORMED signature-bad"),
     Mutation("empty signature", lambda w: replaced(w.commit, field(w), b"gpgsig \n"),
              "error", "BAD", "MALFORMED signature-bad"),
 ]
