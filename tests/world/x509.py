@@ -490,7 +490,8 @@ class GpgsmHome:
 
     @classmethod
     def create(cls, people: Sequence[Identity], roots: Sequence[Identity]) -> GpgsmHome:
-        """A home with the keys of `people` (RSA or ECDSA), that trusts `roots` and asks nobody about revocation."""
+        """A home with the keys of `people` (RSA: gpgsm 2.2.40 crashes on importing others), that trusts `roots` and asks nobody
+        about revocation."""
         path = Path(tempfile.mkdtemp(prefix="cv-gpgsm-"))
         path.chmod(0o700)
         home = cls(path)
