@@ -13,6 +13,7 @@ from chainverify.model.signing import FORMAT_TITLES, Clock, Evidence, Format, Si
 
 if TYPE_CHECKING:
     from chainverify.formats.cms import Cms
+    from chainverify.signatures.gitsign import GitsignKeyring
     from chainverify.signatures.openpgp import OpenPgpKeyring
     from chainverify.signatures.ssh import SshKeyring
     from chainverify.signatures.x509 import X509Keyring
@@ -35,6 +36,7 @@ class Keyrings(NamedTuple):
     openpgp: OpenPgpKeyring | None
     ssh: SshKeyring | None
     x509: X509Keyring | None
+    gitsign: GitsignKeyring | None
 
 
 def load(material: SigningMaterial) -> Keyrings:
@@ -42,6 +44,7 @@ def load(material: SigningMaterial) -> Keyrings:
     openpgp: OpenPgpKeyring | None = None
     ssh: SshKeyring | None = None
     x509: X509Keyring | None = None
+    gitsign: GitsignKeyring | None = None
     if material.openpgp:
         from chainverify.signatures import openpgp as openpgp_backend
 
@@ -54,7 +57,11 @@ def load(material: SigningMaterial) -> Keyrings:
         from chainverify.signatures import x509 as x509_backend
 
         x509 = x509_backend.load(material)
-    return Keyrings(openpgp, ssh, x509)
+    if material.gitsign:
+        from chainverify.signatures import gitsign as gitsign_backend
+
+        gitsign = gitsign_backend.load(material)
+    return Keyrings(openpgp, ssh, x509, gitsign)
 
 
 def detect(signature: bytes) -> str | None:
@@ -176,6 +183,10 @@ def _prove(  # noqa: PLR0917
         from chainverify.signatures import x509
 
         return x509.verify(payload, cms, keyrings.x509, clock, options)
+    if name == "gitsign" and cms is not None and keyrings.gitsign is not None:
+        from chainverify.signatures import gitsign
+
+        return gitsign.verify(payload, cms, keyrings.gitsign, clock, options)
     raise SignatureError(
         f"no signer in the policy has an {FORMAT_TITLES[name]} key",
         code="NO_KEY",
