@@ -35,7 +35,7 @@ SHARED = {
     },
     "images": {"verify", "candidates", "keys"},
     "manifests": {"yamlnodes", "extract"},
-    "output": {"escape", "record"},
+    "output": {"escape", "moment", "record"},
     "forges": set[str](),
 }
 

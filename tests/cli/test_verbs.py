@@ -15,9 +15,13 @@ from chainverify.cli.main import VERBS
 from chainverify.rules.table import RULES
 from tests.cli.conftest import Run, Scene, Small
 
-PLAIN = [(verb,) for verb in VERBS if verb not in ("policy", "hook")]
-LEAVES = [*PLAIN, ("policy", "check"), ("policy", "show"), ("policy", "schema")]
-JUDGING = [("check",), ("commits",), ("messages",), ("images",), ("policy", "check"), ("policy", "show")]
+PLAIN = [(verb,) for verb in VERBS if verb not in ("policy", "keys", "hook")]
+LEAVES = [
+    *PLAIN, ("policy", "check"), ("policy", "show"), ("policy", "schema"), ("keys", "list"), ("keys", "add"), ("keys", "import"),
+]  # fmt: skip
+JUDGING = [
+    ("check",), ("commits",), ("messages",), ("images",), ("policy", "check"), ("policy", "show"), ("keys", "list"), ("explain",),
+]  # fmt: skip
 SHARED = (
     "-C", "--policy", "--policy-ref", "--allow-self-policy", "--output-format", "--output", "--color", "-q", "-v",
     "--no-progress", "--jobs", "--offline",
@@ -55,7 +59,7 @@ def test_the_common_options_are_the_same_everywhere(run: Run, tmp_path: Path, ve
     assert [name for name in SHARED if not re.search(rf"(^|[ ,]){name}\b", options, re.MULTILINE)] == []
 
 
-@pytest.mark.parametrize("words", [(), ("policy",)])
+@pytest.mark.parametrize("words", [(), ("policy",), ("keys",)])
 def test_no_verb_is_a_wrong_command(run: Run, tmp_path: Path, words: tuple[str, ...]) -> None:
     """`chainverify $ARGUMENTS` with an empty variable must not look like a check that passed."""
     done = run(tmp_path, *words)

@@ -63,6 +63,7 @@ def test_the_policy_of_the_readme_loads() -> None:
 def test_commands_and_options_exist() -> None:
     context = click.Context(cli)
     commands = [command for name in VERBS if (command := cli.get_command(context, name)) is not None]
+    commands += [below for command in commands if isinstance(command, click.Group) for below in command.commands.values()]
     known = {option for command in commands for parameter in command.params for option in parameter.opts}
     for page in PAGES:
         code = "\n".join(re.findall(r"```.*?```", page.read_text(), re.S))

@@ -9,7 +9,7 @@ import pytest
 
 from chainverify.git.repository import Repository as Git
 from chainverify.jobs import history, initialise, policies
-from chainverify.jobs.observe import Person, _Crowd
+from chainverify.jobs.observe import Crowd, Person
 from chainverify.policy.load import parse
 from chainverify.policy.material import signing_material
 from chainverify.policy.model import Policy
@@ -234,7 +234,7 @@ def test_hostile_paths(world: Repository, keys: dict[str, SshKey]) -> None:
 
 
 def test_people_who_share_an_address_or_key_are_one() -> None:
-    crowd = _Crowd()
+    crowd = Crowd()
     crowd.add(Person("A", ("a@x.org",), ("ssh-ed25519 AAA",), (), ("1",)))
     crowd.add(Person("B", ("b@x.org",), ("ssh-ed25519 BBB",), (), ("2",)))
     crowd.add(Person("A", ("c@x.org",), (), (), ("3",)))

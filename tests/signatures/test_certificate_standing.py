@@ -8,6 +8,7 @@ import pytest
 
 from chainverify.formats.openpgp_keys import PublicKey
 from chainverify.signatures.openpgp_certificates import Certificate, Component, Statement, User
+from chainverify.signatures.openpgp_crypto import Key
 
 
 def statement(created: int, *, ends: int | None = None, key_expires: int = 0) -> Statement:
@@ -16,7 +17,7 @@ def statement(created: int, *, ends: int | None = None, key_expires: int = 0) ->
 
 def certificate(*statements: Statement) -> Certificate:
     packet: Any = PublicKey.__new__(PublicKey, *[None] * len(PublicKey._fields))._replace(created=0, fingerprint=b"x" * 20)
-    key: Any = None
+    key = Key("", 22, None)
     return Certificate("Alice", (Component(packet, key, (), (), True),), (User(b"a <a@b.c>", "a@b.c", statements, ()),), ())
 
 

@@ -30,6 +30,7 @@ from tests.world.openpgp import (
     flags,
     issuer,
     issuer_id,
+    mpi,
     packet,
     reason,
     self_signature,
@@ -543,7 +544,7 @@ def test_designated_revokers(forged: Forged) -> None:
 
 def test_weak_and_unsupported_keys(forged: Forged) -> None:
     strong = certificate(forged.primary, [forged.user])
-    for kind in ("rsa1024", "dsa", "secp256k1"):
+    for kind in ("rsa1024", "dsa2048", "secp256k1"):
         weak = ForgedKey.create(kind)
         ring = ring_of(strong + certificate(weak))
         expected = "UNSUPPORTED algorithm-forbidden" if kind == "dsa" else "WEAK_KEY algorithm-forbidden"
@@ -612,7 +613,11 @@ SIGNATURES: dict[str, tuple[Callable[[ForgedKey], bytes], str, str | None]] = {
     "standalone": (lambda k: k.sign(2), "UNSUPPORTED algorithm-forbidden", None),
     "version 3": (lambda k: b"\x03" + k.sign(0, PAYLOAD)[1:], "UNSUPPORTED algorithm-forbidden", None),
     "version 5": (lambda k: b"\x05" + k.sign(0, PAYLOAD)[1:], "UNSUPPORTED algorithm-forbidden", None),
-    "version 6": (lambda k: b"\x06" + k.sign(0, PAYLOAD)[1:], "UNSUPPORTED algorithm-forbidden", None),
+    "version 4 labelled 6": (lambda k: b"\x06" + k.sign(0, PAYLOAD)[1:], "MALFORMED signature-bad", None),
+    "version 6 by a version 4 key": (
+        lambda k: k.sign(0, PAYLOAD, version=6), "MALFORMED signature-bad", None),
+    "version 6 by a version 4 key that it does not name": (
+        lambda k: k.sign(0, PAYLOAD, version=6, hashed=[created(START)], unhashed=[]), "BAD signature-bad", None),
     "version 7": (lambda k: b"\x07" + k.sign(0, PAYLOAD)[1:], "MALFORMED signature-bad", None),
     "MD5": (lambda k: k.sign(0, PAYLOAD, hashing=1), "WEAK_HASH algorithm-forbidden", None),
     "RIPEMD-160": (
@@ -922,3 +927,78 @@ def test_a_keyring_cannot_be_changed(forged: Forged) -> None:
     ring = ring_of(certificate(forged.primary))
     with pytest.raises(TypeError):
         ring.by_fingerprint[b""] = ()  # type: ignore[index]
+
+
+# --- DSA, which the policy may accept of its time
+
+DSA_TIME = SignatureOptions(dsa_before=START + 1)
+WEAK_KEY = "WEAK_KEY algorithm-forbidden"
+
+
+@pytest.mark.parametrize("kind", ["dsa2048", "dsa3072"])
+def test_dsa_of_its_time(home: GpgHome, kind: Any) -> None:
+    key = home.key(kind=kind)
+    armored = home.sign(key, PAYLOAD)
+    ring = ring_of(home.export(key))
+    found = proof(armored, ring, options=DSA_TIME)
+    assert (found.code, found.fingerprint, found.algorithm.split("/")[0]) == ("GOOD", key.key_id, kind)
+    assert "dsa" in found.notes
+    assert judged(PAYLOAD + b"x", armored, ring, options=DSA_TIME) == "BAD signature-bad"
+    for before in (None, START):
+        with pytest.raises(SignatureError, match=f"OpenPGP key {key.key_id} cannot be used: it is DSA") as caught:
+            proof(armored, ring, options=SignatureOptions(dsa_before=before))
+        assert (caught.value.code, caught.value.rule) == ("WEAK_KEY", "algorithm-forbidden")
+        assert "dsa-before" in caught.value.hint
+        assert caught.value.evidence["fingerprint"] == key.key_id
+    # the claimed time decides, whatever the arrival
+    assert judged(PAYLOAD, armored, ring, Clock(START, NOW, NOW), DSA_TIME) == "GOOD"
+    assert judged(PAYLOAD, armored, ring_of(certificate(ForgedKey.create())), options=DSA_TIME) == "NO_KEY signer-unknown"
+
+
+def test_what_rests_on_a_dsa_primary(home: GpgHome) -> None:
+    """Its own signatures bind everything else, so a strong subkey of it is of DSA's time too; a DSA subkey is alone so."""
+    key = home.key(kind="dsa2048", subkeys=["ed25519"])
+    subkey = home.fingerprints(key)[1]
+    armored = home.sign(subkey, PAYLOAD)
+    ring = ring_of(home.export(key))
+    assert proof(armored, ring, options=DSA_TIME).fingerprint == subkey
+    for before in (None, START):
+        with pytest.raises(SignatureError, match="the primary key of its certificate: it is DSA") as caught:
+            proof(armored, ring, options=SignatureOptions(dsa_before=before))
+        assert (caught.value.code, caught.value.evidence["fingerprint"]) == ("WEAK_KEY", subkey)
+    # a broken self-signature binds nothing
+    primary, forged = ForgedKey.create("dsa2048"), ForgedKey.create()
+    bad = binding(primary, forged)
+    data = certificate(primary, subkeys=[Bound(forged, [bad[:-1] + bytes([bad[-1] ^ 1])])])
+    assert judged(PAYLOAD, armor(packet(2, forged.sign(0, PAYLOAD))), ring_of(data), options=DSA_TIME) == UNBOUND
+    # the other way round
+    strong, weak = ForgedKey.create(), ForgedKey.create("dsa2048")
+    ring = ring_of(certificate(strong, subkeys=[Bound(weak, [binding(strong, weak)])]))
+    by_subkey = armor(packet(2, weak.sign(0, PAYLOAD)))
+    assert judged(PAYLOAD, by_subkey, ring, options=DSA_TIME) == "GOOD"
+    assert judged(PAYLOAD, by_subkey, ring) == WEAK_KEY
+    assert judged(PAYLOAD, armor(packet(2, strong.sign(0, PAYLOAD))), ring) == "GOOD"
+
+
+def test_dsa_numbers_and_hashes() -> None:
+    key = ForgedKey.create("dsa2048")
+    ring = ring_of(certificate(key))
+    assert judged(PAYLOAD, armor(packet(2, key.sign(0, PAYLOAD, hashing=11))), ring, options=DSA_TIME) == (
+        "WEAK_HASH algorithm-forbidden"
+    )
+    body = key.sign(0, PAYLOAD)
+    order = key.private.public_key().public_numbers().parameter_numbers.q
+    honest = packets.parse_body(body)
+    r, s = (int.from_bytes(value, "big") for value in honest.values)
+    head = body[: -sum(len(mpi(value)) for value in (r, s))]
+    assert judged(PAYLOAD, armor(packet(2, head + mpi(r) + mpi(s))), ring, options=DSA_TIME) == "GOOD"
+    for wrong in ((0, s), (r, 0), (r + order, s), (r, s + order), (order, s), (r, order), (1 << 300, s), (s, r)):
+        mutant = armor(packet(2, head + b"".join(map(mpi, wrong))))
+        assert judged(PAYLOAD, mutant, ring, options=DSA_TIME) == "BAD signature-bad", wrong
+
+
+@pytest.mark.parametrize("kind", ["dsa1024", "ed448-legacy"])
+def test_keys_that_no_option_brings_back(kind: str) -> None:
+    message = "DSA with 1024 and 160 bits" if kind == "dsa1024" else "curve is not Ed25519"
+    with pytest.raises(PolicyError, match=message):
+        ring_of(certificate(ForgedKey.create(kind)))

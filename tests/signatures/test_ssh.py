@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from chainverify.errors import PolicyError, SignatureError
-from chainverify.formats import sshkey, sshsig
+from chainverify.formats import securitykey, sshkey, sshsig
 from chainverify.formats.sshwire import string
 from chainverify.model.signing import Clock, KeyMaterial, SignatureOptions
 from chainverify.signatures import ssh
@@ -323,16 +323,42 @@ class SecurityKey(NamedTuple):
     def line(self) -> bytes:
         return self.kind.encode() + b" " + base64.b64encode(self.blob)
 
-    def sign(self, flags: int = 1, counter: int = 7, *, application: bytes | None = None, extra: bytes | None = None) -> bytes:
+    def device(
+        self, data: bytes, flags: int = 1, counter: int = 7, *, application: bytes | None = None, beside: bytes = b""
+    ) -> tuple[bytes, bytes]:
+        """What the device answers for `data`: the signature, and its flags and counter."""
         tail = bytes([flags]) + counter.to_bytes(4, "big")
         origin = self.application if application is None else application
-        message = hashlib.sha256(origin).digest() + tail + hashlib.sha256(signed_bytes()).digest()
+        message = hashlib.sha256(origin).digest() + tail + beside + hashlib.sha256(data).digest()
         if isinstance(self.secret, ed25519.Ed25519PrivateKey):
-            value = self.secret.sign(message)
-        else:
-            r, s = decode_dss_signature(self.secret.sign(message, ec.ECDSA(hashes.SHA256())))
-            value = b"".join(string(number.to_bytes((number.bit_length() + 8) // 8, "big")) for number in (r, s))
+            return self.secret.sign(message), tail
+        r, s = decode_dss_signature(self.secret.sign(message, ec.ECDSA(hashes.SHA256())))
+        return b"".join(string(number.to_bytes((number.bit_length() + 8) // 8, "big")) for number in (r, s)), tail
+
+    def sign(self, flags: int = 1, counter: int = 7, *, application: bytes | None = None, extra: bytes | None = None) -> bytes:
+        value, tail = self.device(signed_bytes(), flags, counter, application=application)
         return armored_of(self.blob, self.kind, value, extra=tail if extra is None else extra)
+
+    def browse(
+        self,
+        flags: int = 1,
+        *,
+        origin: bytes = b"https://example.org",
+        challenge: bytes | None = None,
+        client_data: bytes | None = None,
+        extensions: bytes = b"",
+        named: bytes | None = None,
+        tail: bytes = b"",
+    ) -> bytes:
+        """What a browser makes of the device's answer; `named` is the origin in the signature, where it is another."""
+        data = base64.urlsafe_b64encode(signed_bytes()).rstrip(b"=") if challenge is None else challenge
+        if client_data is None:
+            client_data = (
+                b'{"type":"webauthn.get","challenge":"' + data + b'","origin":"' + origin + b'","crossOrigin":false}'
+            )
+        value, beside = self.device(client_data, flags, beside=extensions)
+        extra = beside + string(origin if named is None else named) + string(client_data) + string(extensions) + tail
+        return armored_of(self.blob, securitykey.WEBAUTHN, value, extra=extra)
 
 
 SECURITY_KEYS = [
@@ -371,6 +397,85 @@ def test_security_keys(key: SecurityKey, tmp_path: Path) -> None:
     assert refusal(PAYLOAD, key.sign(extra=b"\1\0\0\0\7\0"), sk_ring) == bad
     assert refusal(PAYLOAD, key.sign(application=b"ssh:other"), sk_ring) == bad
     assert refusal(PAYLOAD, key.sign(), load([])) == ("NO_KEY", "signer-unknown")
+
+
+CHALLENGE = base64.urlsafe_b64encode(signed_bytes()).rstrip(b"=")
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected", "keygen"),
+    [
+        ({}, "GOOD", True),
+        ({"flags": 0x05}, "GOOD", True),
+        ({"origin": b""}, "GOOD", True),
+        ({"flags": 0x81, "extensions": b"\xa1cxxx\x01"}, "GOOD", True),
+        ({"client_data": b'{"type":"webauthn.get","challenge":"' + CHALLENGE + b'","origin":"https://example.org"'},
+         "GOOD", True),
+        ({"flags": 0x00}, "NO_PRESENCE", True),
+        ({"flags": 0x41}, "BAD", False),
+        ({"flags": 0x81}, "BAD", False),
+        ({"flags": 0x01, "extensions": b"\xa0"}, "BAD", False),
+        ({"named": b"https://example.com"}, "BAD", False),
+        ({"origin": b'https://example.org","x":"'}, "BAD", False),
+        ({"named": b"https://example.org\0"}, "BAD", True),
+        ({"challenge": CHALLENGE[:-1]}, "BAD", False),
+        ({"challenge": base64.urlsafe_b64encode(signed_bytes())}, "GOOD" if len(signed_bytes()) % 3 == 0 else "BAD",
+         len(signed_bytes()) % 3 == 0),
+        ({"challenge": base64.urlsafe_b64encode(PAYLOAD).rstrip(b"=")}, "BAD", False),
+        ({"client_data": b""}, "BAD", False),
+        ({"client_data": b'{"type":"webauthn.create","challenge":"' + CHALLENGE + b'","origin":"https://example.org"}'},
+         "BAD", False),
+        ({"client_data": b'{"challenge":"' + CHALLENGE + b'","type":"webauthn.get","origin":"https://example.org"}'},
+         "BAD", False),
+        ({"tail": b"\0"}, "BAD", False),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_signatures_through_a_browser(changed: dict, expected: str, keygen: bool, tmp_path: Path) -> None:
+    key = SECURITY_KEYS[1]
+    (tmp_path / "sk").touch()
+    real = SshKey(tmp_path / "sk", key.line.decode(), sshkey.fingerprint(key.blob))
+    web_ring = load([KeyMaterial("Alice", key.line, "signers[0].ssh[0]")])
+    armored = key.browse(**changed)
+    assert keygen_verifies(real, PAYLOAD, armored) == keygen
+    if expected == "GOOD":
+        proof = ssh.verify(PAYLOAD, armored, web_ring, CLOCK, OPTIONS)
+        assert proof.algorithm == f"{securitykey.WEBAUTHN}/sha512"
+    else:
+        assert refusal(PAYLOAD, armored, web_ring)[0] == expected
+    assert refusal(PAYLOAD + b"\n", armored, web_ring)[0] == "BAD" or expected != "GOOD"
+
+
+def test_a_browser_has_no_other_keys(keys: Keys) -> None:
+    """The algorithm fits ECDSA security keys alone; a plain signature under its name, or its under a plain name, is none."""
+    web, other = SECURITY_KEYS[1], SECURITY_KEYS[0]
+    web_ring = load([KeyMaterial("Alice", key.line, "key") for key in SECURITY_KEYS])
+    value, tail = other.device(signed_bytes())
+    crossed = armored_of(other.blob, securitykey.WEBAUTHN, value, extra=tail + string(b"") * 3)
+    assert refusal(PAYLOAD, crossed, web_ring) == ("UNSUPPORTED", "algorithm-forbidden")
+    value, tail = web.device(signed_bytes())
+    assert refusal(PAYLOAD, armored_of(web.blob, securitykey.WEBAUTHN, value, extra=tail), web_ring)[0] == "BAD"
+    crossed = armored_of(web.blob, securitykey.WEBAUTHN, value, extra=tail + string(b"") * 3)
+    assert refusal(PAYLOAD, crossed, web_ring)[0] == "BAD"
+    blob = sshsig.dearmor(web.browse())
+    assert refusal(PAYLOAD, armor_of(blob.replace(b"webauthn-sk-ecdsa", b"sk-ecdsa")), web_ring)[0] == "MALFORMED"
+    assert refusal(PAYLOAD, web.browse(), load([material(keys["ecdsa", 256])]))[0] == "NO_KEY"
+
+
+def test_no_damaged_signature_through_a_browser_passes() -> None:
+    rng = random.Random(6)
+    web_ring = load([KeyMaterial("Alice", SECURITY_KEYS[1].line, "key")])
+    blob = sshsig.dearmor(SECURITY_KEYS[1].browse())
+    assert ssh.verify(PAYLOAD, armor_of(blob), web_ring, CLOCK, OPTIONS)
+    for _ in range(600):
+        mutant = damaged(blob, rng)
+        if mutant != blob:
+            refusal(PAYLOAD, armor_of(mutant), web_ring)
+
+
+def armor_of(blob: bytes) -> bytes:
+    text = base64.b64encode(blob)
+    return b"\n".join([sshsig.BEGIN, *(text[at : at + 70] for at in range(0, len(text), 70)), sshsig.END])
 
 
 def test_a_security_key_is_bound_to_an_application_of_ssh() -> None:

@@ -25,7 +25,7 @@ from typing import Final, Literal, NamedTuple
 from tests.world.repository import START, GpgKey
 
 KeyKind = Literal[
-    "rsa1024", "rsa2048", "rsa3072", "rsa4096", "dsa2048", "ed25519", "nistp256", "nistp384", "nistp521",
+    "rsa1024", "rsa2048", "rsa3072", "rsa4096", "dsa2048", "dsa3072", "ed25519", "nistp256", "nistp384", "nistp521",
     "brainpoolP256r1", "brainpoolP384r1", "brainpoolP512r1",
 ]
 CREATED: Final = START - 86_400 * 30

@@ -3,6 +3,7 @@
     key = ForgedKey.create("ed25519")
     body = key.sign(BINARY, PAYLOAD, hashed=[created(START), issuer(key)])
     armored = armor(packet(2, body))
+    newer = ForgedKey.create("ed25519-new", version=6)      # keys and signatures of RFC 9580
 
 Every part can be given wrongly on purpose; with nothing but defaults the result is what gpg would make.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -31,7 +33,12 @@ _CURVES: dict[str, tuple[bytes, ec.EllipticCurve]] = {
     "nistp384": (bytes.fromhex("2b81040022"), ec.SECP384R1()),
     "nistp521": (bytes.fromhex("2b81040023"), ec.SECP521R1()),
     "secp256k1": (bytes.fromhex("2b8104000a"), ec.SECP256K1()),
+    "brainpoolP256r1": (bytes.fromhex("2b2403030208010107"), ec.BrainpoolP256R1()),
+    "brainpoolP384r1": (bytes.fromhex("2b240303020801010b"), ec.BrainpoolP384R1()),
+    "brainpoolP512r1": (bytes.fromhex("2b240303020801010d"), ec.BrainpoolP512R1()),
 }
+SALT_BYTES = {8: 16, 9: 24, 10: 32, 11: 16, 12: 16, 14: 32}
+"""Sizes of the salts of version 6 signatures (RFC 9580 table 23)."""
 
 
 def packet(tag: int, body: bytes, *, old: bool = True) -> bytes:
@@ -65,12 +72,12 @@ def created(when: int) -> bytes:
 
 def issuer(key: ForgedKey) -> bytes:
     """An issuer fingerprint subpacket."""
-    return subpacket(33, b"\x04" + key.fingerprint)
+    return subpacket(33, bytes([key.version]) + key.fingerprint)
 
 
 def issuer_id(key: ForgedKey) -> bytes:
-    """An issuer key id subpacket."""
-    return subpacket(16, key.fingerprint[-8:])
+    """An issuer key id subpacket; a version 6 key has none."""
+    return subpacket(16, key.fingerprint[-8:]) if key.version == 4 else b""
 
 
 def flags(value: int) -> bytes:
@@ -89,21 +96,25 @@ def reason(code: int) -> bytes:
 
 
 class ForgedKey(NamedTuple):
-    """A private key and its version 4 public key packet's body."""
+    """A private key and its public key packet's body, of version 4 or 6."""
 
     private: Any
     algorithm: int
     body: bytes
     made: int
+    version: int = 4
 
     @classmethod
-    def create(cls, kind: str = "ed25519", *, when: int = CREATED, private: Any = None) -> ForgedKey:
-        """A new key: ed25519 (algorithm 22), ed25519-new (27), ed448 (28), rsaBITS, dsa, or a curve of ECDSA."""
+    def create(cls, kind: str = "ed25519", *, when: int = CREATED, private: Any = None, version: int = 4) -> ForgedKey:
+        """A new key: ed25519 and ed448-legacy (algorithm 22), ed25519-new (27), ed448 (28), rsaBITS, dsaBITS, or a curve."""
         raw = serialization.Encoding.Raw, serialization.PublicFormat.Raw
         if kind == "ed25519":
             private = private or ed25519.Ed25519PrivateKey.generate()
             point = b"\x40" + private.public_key().public_bytes(*raw)
             algorithm, material = 22, b"\x09" + bytes.fromhex("2b06010401da470f01") + mpi(point)
+        elif kind == "ed448-legacy":
+            private = private or ed448.Ed448PrivateKey.generate()
+            algorithm, material = 22, b"\x03" + bytes.fromhex("2b6571") + mpi(b"\x40" + private.public_key().public_bytes(*raw))
         elif kind in ("ed25519-new", "ed448"):
             private = private or (ed448.Ed448PrivateKey if kind == "ed448" else ed25519.Ed25519PrivateKey).generate()
             algorithm, material = 28 if kind == "ed448" else 27, private.public_key().public_bytes(*raw)
@@ -111,8 +122,8 @@ class ForgedKey(NamedTuple):
             private = private or rsa.generate_private_key(65537, int(kind[3:]))
             numbers = private.public_key().public_numbers()
             algorithm, material = 1, mpi(numbers.n) + mpi(numbers.e)
-        elif kind == "dsa":
-            private = private or dsa.generate_private_key(2048)
+        elif kind.startswith("dsa"):
+            private = private or dsa.generate_private_key(int(kind[3:]))
             numbers = private.public_key().public_numbers()
             parameters = numbers.parameter_numbers
             algorithm, material = 17, mpi(parameters.p) + mpi(parameters.q) + mpi(parameters.g) + mpi(numbers.y)
@@ -123,17 +134,22 @@ class ForgedKey(NamedTuple):
                 serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
             )
             algorithm, material = 19, bytes([len(oid)]) + oid + mpi(point)
-        return cls(private, algorithm, b"\x04" + when.to_bytes(4, "big") + bytes([algorithm]) + material, when)
+        size = len(material).to_bytes(4, "big") if version == 6 else b""
+        return cls(
+            private, algorithm, bytes([version]) + when.to_bytes(4, "big") + bytes([algorithm]) + size + material, when, version
+        )
 
     @property
     def prefix(self) -> bytes:
         """The key as it goes into fingerprints and signatures."""
+        if self.version == 6:
+            return b"\x9b" + len(self.body).to_bytes(4, "big") + self.body
         return b"\x99" + len(self.body).to_bytes(2, "big") + self.body
 
     @property
     def fingerprint(self) -> bytes:
-        """The 20 bytes of its fingerprint."""
-        return hashlib.sha1(self.prefix).digest()
+        """The 20 bytes of its fingerprint, 32 of a version 6 key."""
+        return (hashlib.sha256 if self.version == 6 else hashlib.sha1)(self.prefix).digest()
 
     def sign(
         self,
@@ -146,29 +162,38 @@ class ForgedKey(NamedTuple):
         pad: int = 0,
         left: bytes | None = None,
         algorithm: int | None = None,
-        version: int = 4,
+        version: int | None = None,
+        salt: bytes | None = None,
     ) -> bytes:
         """The body of a signature packet.
 
         `hashed` replaces creation time and issuer fingerprint, `unhashed` the issuer's key id, without which gpg 2.2
         knows no self-signature; `pad` adds leading zero bytes to its integers, `left` replaces the first two bytes of
-        the digest.
+        the digest, `salt` the random one of version 6.
         """
         if hashing is None:
             hashing = 10 if self.algorithm in (19, 28) else 8
         area = b"".join(hashed if hashed is not None else [created(when), issuer(self)])
         algorithm = algorithm or self.algorithm
-        start = bytes([version, kind, algorithm, hashing]) + len(area).to_bytes(2, "big") + area
+        version = version or self.version
+        width = 4 if version == 6 else 2
+        if salt is None:
+            salt = os.urandom(SALT_BYTES.get(hashing, 16)) if version == 6 else b""
+        start = bytes([version, kind, algorithm, hashing]) + len(area).to_bytes(width, "big") + area
         name, library = _HASHES[hashing]
-        digest = hashlib.new(name, b"".join(data) + start + bytes([version, 0xFF]) + len(start).to_bytes(4, "big")).digest()
+        trailer = bytes([version, 0xFF]) + len(start).to_bytes(4, "big")
+        digest = hashlib.new(name, salt + b"".join(data) + start + trailer).digest()
         loose = b"".join(unhashed if unhashed is not None else [issuer_id(self)])
         end = self._value(digest, library, pad)
-        return start + len(loose).to_bytes(2, "big") + loose + (left if left is not None else digest[:2]) + end
+        if version == 6:
+            end = bytes([len(salt)]) + salt + end
+        return start + len(loose).to_bytes(width, "big") + loose + (left if left is not None else digest[:2]) + end
 
     def _value(self, digest: bytes, library: hashes.HashAlgorithm, pad: int) -> bytes:
         if self.algorithm == 22:
             value = self.private.sign(digest)
-            return mpi(value[:32], pad) + mpi(value[32:], pad)
+            half = len(value) // 2
+            return mpi(value[:half], pad) + mpi(value[half:], pad)
         if self.algorithm in (27, 28):
             value = self.private.sign(digest)
             assert isinstance(value, bytes)
@@ -194,6 +219,11 @@ def self_signature(key: ForgedKey, user_id: bytes, *extra: bytes, when: int = CR
     return key.sign(wrong.pop("kind", 0x13), key.prefix, data, hashed=hashed, **wrong)
 
 
+def direct_key(key: ForgedKey, *extra: bytes, when: int = CREATED, **wrong: Any) -> bytes:
+    """A direct key signature; `extra` are further hashed subpackets."""
+    return key.sign(0x1F, key.prefix, hashed=[created(when), issuer(key), *(extra or [flags(3)])], **wrong)
+
+
 def back_signature(primary: ForgedKey, subkey: ForgedKey, *, when: int = CREATED, **wrong: Any) -> bytes:
     """A subkey's signature over its own adoption, as a subpacket."""
     return subpacket(32, subkey.sign(wrong.pop("kind", 0x19), primary.prefix, subkey.prefix, when=when, **wrong))
@@ -214,10 +244,15 @@ def certificate(
     subkeys: Sequence[Bound] = (),
     direct: Sequence[bytes] = (),
 ) -> bytes:
-    """The packets of a certificate; without `users` it has one user id, `Alice <alice@example.org>`, self-signed."""
+    """The packets of a certificate; without `users` it has one user id, `Alice <alice@example.org>`, self-signed.
+
+    One of version 6 gets the direct key signature that it must have, where `direct` gives none.
+    """
     if users is None:
         text = b"Alice <alice@example.org>"
         users = [(text, [self_signature(primary, text)])]
+    if primary.version == 6 and not direct:
+        direct = [direct_key(primary)]
     out = packet(6, primary.body) + b"".join(packet(2, body) for body in direct)
     for text, signatures in users:
         out += packet(13, text) + b"".join(packet(2, body) for body in signatures)

@@ -100,7 +100,7 @@ def git_asks(
                 input=payload, capture_output=True, check=False, timeout=60, env=environment, cwd=scratch,
             )  # fmt: skip
 
-        principals = tuple(ask("find-principals").stdout.decode().splitlines())
+        principals = tuple(ask("find-principals").stdout.decode("utf-8", "surrogateescape").splitlines())
         return Said(principals, any(
             ask("verify", "-n", "git", "-I", principal, *lists).returncode == 0 for principal in principals
         ))  # fmt: skip
@@ -131,11 +131,14 @@ def keygen_verifies(
     return done.returncode == 0
 
 
-def krl(specification: str = "", *keys: SshKey, authority: SshKey | None = None) -> bytes:
-    """The KRL that `ssh-keygen -k` makes of a specification (`serial: 5`, `id: x`, `sha256: ...`) and of whole keys."""
+def krl(specification: str = "", *keys: SshKey, authority: SshKey | Literal["none"] | None = None) -> bytes:
+    """The KRL that `ssh-keygen -k` makes of a specification (`serial: 5`, `id: x`, `sha256: ...`) and of whole keys.
+
+    Serial numbers and key ids are those of `authority`, "none" for any.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         Path(scratch, "specification").write_text(specification)
-        by = ["-s", f"{authority.path}.pub"] if authority else []
+        by = ["-s", f"{authority.path}.pub" if isinstance(authority, SshKey) else authority] if authority else []
         made = Path(scratch, "krl")
         _keygen("-q", "-k", "-f", str(made), *by, f"{scratch}/specification", *(f"{key.path}.pub" for key in keys))
         return made.read_bytes()

@@ -25,6 +25,8 @@ VERBS: Final[dict[str, str]] = {
     "messages": "chainverify.cli.messages",
     "images": "chainverify.cli.images",
     "policy": "chainverify.cli.policy",
+    "keys": "chainverify.cli.keys",
+    "explain": "chainverify.cli.explain",
     "rule": "chainverify.cli.rule",
     "install": "chainverify.cli.install",
     "uninstall": "chainverify.cli.install",

@@ -6,8 +6,10 @@ import os
 from collections.abc import Sequence
 from typing import Final
 
+import click
+
 from chainverify.cli.options import Options
-from chainverify.errors import PolicyError
+from chainverify.errors import PolicyError, UsageError
 from chainverify.git.repository import Repository
 from chainverify.jobs import history, policies
 from chainverify.jobs.policies import LoadedPolicy
@@ -58,3 +60,18 @@ def read(repo: Repository, options: Options, ranges: Sequence[str] = ()) -> Load
     if options.policy is not None:
         return policies.from_file(options.directory / options.policy, worktree=repo.worktree)
     return policies.from_worktree(repo)
+
+
+server_option = click.option(
+    "--server", is_flag=True, help="It is a server's own file (with --policy), which may hold [server]."
+)  # fmt: skip
+"""`--server`, for commands that look at a policy or change it."""
+
+
+def look(options: Options, *, server: bool) -> LoadedPolicy:
+    """The policy to be looked at (`read`); with `server` the server's own file, read as the hook reads it."""
+    if not server:
+        return read(Repository.discover(options.directory), options)
+    if options.policy is None or options.policy_ref is not None:
+        raise UsageError("--server is about a file of the server's own", hint="name it: --policy FILE")
+    return policies.from_file((options.directory / options.policy).absolute(), worktree=None, server=True)

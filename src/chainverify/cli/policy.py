@@ -8,10 +8,7 @@ from chainverify.cli import policies
 from chainverify.cli.groups import VerbGroup
 from chainverify.cli.options import Options, shared
 from chainverify.cli.reporting import write
-from chainverify.errors import UsageError
 from chainverify.git.repository import Repository
-from chainverify.jobs.policies import LoadedPolicy
-from chainverify.jobs.policies import from_file as read_file
 from chainverify.output.escape import escape
 from chainverify.policy import normal, schema
 
@@ -22,7 +19,7 @@ def policy() -> None:
 
 
 @policy.command("check")
-@click.option("--server", is_flag=True, help="It is a server's own file (with --policy), which may hold [server].")
+@policies.server_option
 @shared
 def check(server: bool, options: Options) -> int:
     """Validate the policy and every key that it names.
@@ -38,7 +35,7 @@ def check(server: bool, options: Options) -> int:
     from chainverify.jobs.validate import line, observed, refuse_observed, validate
 
     # a change to the policy is checked in CI too: that judges nothing by it
-    loaded = _server_file(options) if server else policies.read(Repository.discover(options.directory), options)
+    loaded = policies.look(options, server=server)
     if server or policies.in_ci():
         refuse_observed(loaded)
     counts = validate(loaded)
@@ -60,13 +57,6 @@ def check(server: bool, options: Options) -> int:
     ]
     write("".join(f"{each}\n" for each in lines), options)
     return 0
-
-
-def _server_file(options: Options) -> LoadedPolicy:
-    """The server's own file, read as the hook reads it."""
-    if options.policy is None or options.policy_ref is not None:
-        raise UsageError("--server is about a file of the server's own", hint="name it: --policy FILE")
-    return read_file((options.directory / options.policy).absolute(), worktree=None, server=True)
 
 
 def _counted(count: int, what: str) -> str:

@@ -6,18 +6,20 @@ import click
 
 from chainverify.errors import UsageError
 from chainverify.model.ruleids import ALWAYS
+from chainverify.rules.codes import CODES
 from chainverify.rules.table import RULES, RuleText, nearest
 
 
 @click.command("rule")
 @click.argument("rule_id", metavar="[ID]", required=False)
 def rule(rule_id: str | None) -> int:
-    """List the rules, or explain one: what it means, why it is asked, what to do.
+    """List the rules, or explain one: what it means, why it is asked, what to do. A code tells which rules report it.
 
     \b
     Examples:
       chainverify rule
       chainverify rule commit-unsigned
+      chainverify rule NO_KEY                  a code of the evidence
     """
     if rule_id is None:
         for family in dict.fromkeys(row.family for row in RULES.values()):
@@ -26,6 +28,10 @@ def rule(rule_id: str | None) -> int:
                 if row.family == family:
                     click.echo(f"  {row.id:<30} {row.title}")
         return 0
+    code = CODES.get(rule_id.upper().replace("-", "_"))
+    if code is not None:
+        click.echo(f"{click.style(code.code, bold=True)}: {code.meaning}\n\nReported by: {', '.join(code.rules)}\n")
+        rule_id = code.rules[0]
     if rule_id not in RULES:
         near = nearest(rule_id)
         raise UsageError(

@@ -27,6 +27,8 @@ NONCANONICAL: Final = "armor-noncanonical"
 _match_header: Final = re.compile(rb"(?:Version|Comment|Hash|Charset|MessageID):(?: [^\r]*)?").fullmatch
 _match_begin: Final = re.compile(rb"-----BEGIN (PGP [A-Z ,/0-9]+)-----[ \t]*").fullmatch
 
+_LINE: Final = 64
+"""Characters of a line of base64 that is written."""
 _CRC_START: Final = 0xB704CE
 _CRC_POLYNOMIAL: Final = 0x1864CFB
 _CRC_CHUNK: Final = 600
@@ -99,6 +101,14 @@ def key_blocks(data: bytes) -> tuple[bytes, ...]:
             hint="write the file with: gpg --armor --export FINGERPRINT",
         )
     return tuple(blocks)
+
+
+def public_key(packets: bytes) -> bytes:
+    """The armor of a public key, with its checksum and a final line end."""
+    text = binascii.b2a_base64(packets, newline=False)
+    lines = [text[at : at + _LINE] for at in range(0, len(text), _LINE)]
+    check = b"=" + binascii.b2a_base64(crc24(packets).to_bytes(3, "big"), newline=False)
+    return b"\n".join([b"-----BEGIN %s-----" % PUBLIC_KEY, b"", *lines, check, b"-----END %s-----" % PUBLIC_KEY, b""])
 
 
 def private_key() -> Malformed:

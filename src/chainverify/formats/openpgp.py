@@ -1,4 +1,4 @@
-"""OpenPGP signature packets of version 4 (RFC 9580 section 5.2), read strictly.
+"""OpenPGP signature packets of versions 4 and 6 (RFC 9580 section 5.2), read strictly.
 
 Two readers share the packet: `parse_detached`, for the one signature of a git object, and `parse_body`, for the
 signatures inside a certificate. All errors are `Malformed`; versions that are not read are `UnsupportedVersion`.
@@ -25,12 +25,16 @@ USER_ID_REVOCATION: Final = 0x30
 
 # public key algorithms (section 9.1)
 RSA: Final = frozenset((1, 3))
+DSA: Final = 17
 ECDSA: Final = 19
 EDDSA_LEGACY: Final = 22
 ED25519: Final = 27
 ED448: Final = 28
 _MPI_COUNT: Final[dict[int, int]] = {1: 1, 2: 1, 3: 1, 16: 2, 17: 2, 19: 2, 20: 2, 22: 2}
 _RAW_BYTES: Final[dict[int, int]] = {27: 64, 28: 114}
+
+SALT_BYTES: Final[dict[int, int]] = {8: 16, 9: 24, 10: 32, 11: 16, 12: 16, 14: 32}
+"""Bytes of the salt of a version 6 signature by its hash (table 23); other hashes have no place in one."""
 
 MAX_SUBPACKETS: Final = 128
 """The most subpackets of one area; gpg writes under ten."""
@@ -50,12 +54,13 @@ class Signature(NamedTuple):
     """A signature packet, not verified.
 
     `kind` is its type octet. `hashed` is the part that is signed after the data (version to hashed area, and the
-    trailer), `values` the integers without leading zeros, or the raw octets of Ed25519 and Ed448. `created` is in seconds
-    since the epoch, `expires` in seconds after it (0: never). `fingerprint` and `key_id` are hints at the issuer, from
-    either area. What follows is from the hashed area only and matters in certificates: `key_expires` in seconds after
-    the key's creation (0: never), `flags` the first octet of the key flags (None without the subpacket), `primary` the
-    primary user id flag, `reason` of a revocation (None without), `revokers` fingerprints of designated revokers;
-    `embedded` are bodies of embedded signatures from either area. `notes` name tolerated peculiarities.
+    trailer), `salt` what is signed before it (version 6; else empty), `values` the integers without leading zeros, or the raw
+    octets of Ed25519 and Ed448. `created` is in seconds since the epoch, `expires` in seconds after it (0: never).
+    `fingerprint` and `key_id` are hints at the issuer, from either area. What follows is from the hashed area only and
+    matters in certificates: `key_expires` in seconds after the key's creation (0: never), `flags` the first octet of the key
+    flags (None without the subpacket), `primary` the primary user id flag, `reason` of a revocation (None without),
+    `revokers` fingerprints of designated revokers; `embedded` are bodies of embedded signatures from either area. `notes`
+    name tolerated peculiarities.
     """
 
     kind: int
@@ -76,6 +81,13 @@ class Signature(NamedTuple):
     revokers: tuple[bytes, ...] = ()
     embedded: tuple[bytes, ...] = ()
     notes: tuple[str, ...] = ()
+    version: int = 4
+    salt: bytes = b""
+
+
+def key_id(fingerprint: bytes) -> bytes:
+    """The eight bytes of a fingerprint that are its key id: the last ones, the first of a version 6 key (section 5.5.4)."""
+    return fingerprint[-8:] if len(fingerprint) == 20 else fingerprint[:8]
 
 
 def parse_detached(armored: bytes) -> Signature:
@@ -103,32 +115,40 @@ def parse_body(body: bytes) -> Signature:
     if len(body) < 10:
         raise damaged("OpenPGP signature is cut off")
     version = body[0]
-    if version != 4:
-        if version in (2, 3, 5, 6):
-            raise UnsupportedVersion(
-                f"OpenPGP signature has version {version}, expected 4", hint="sign with a version 4 key, as gpg makes them"
-            )
+    if version == 4:
+        hashed_at = 6
+    elif version == 6:
+        hashed_at = 8
+    elif version in (2, 3, 5):
+        raise UnsupportedVersion(
+            f"OpenPGP signature has version {version}, expected 4 or 6", hint="sign with a version 4 key, as gpg makes them"
+        )
+    else:
         raise damaged(f"OpenPGP signature has the unknown version {version}")
     algorithm = body[2]
-    hashed_end = 6 + int.from_bytes(body[4:6], "big")
-    unhashed_at = hashed_end + 2
+    hashed_end = hashed_at + int.from_bytes(body[4:hashed_at], "big")
+    unhashed_at = hashed_end + hashed_at - 4
     unhashed_end = unhashed_at + int.from_bytes(body[hashed_end:unhashed_at], "big")
     at = unhashed_end + 2
     if at > len(body):
         raise damaged("OpenPGP signature is cut off in its subpackets")
 
-    fields = _Fields()
-    fields.read(body, 6, hashed_end, hashed=True)
+    fields = _Fields(version)
+    fields.read(body, hashed_at, hashed_end, hashed=True)
     fields.read(body, unhashed_at, unhashed_end, hashed=False)
     created = fields.created
     if created is None:
         raise damaged("OpenPGP signature has no creation time under the signature")
-    fingerprint, key_id = fields.fingerprint, fields.key_id
-    notes = fields.notes
+    fingerprint, issuer = fields.fingerprint, fields.key_id
+    notes: tuple[str, ...] = ()
     if fingerprint is None:
-        notes = ("no-issuer-fingerprint",) if key_id else ("no-issuer",)
-    elif key_id is not None and fingerprint[-8:] != key_id:
+        notes = ("no-issuer-fingerprint",) if issuer else ("no-issuer",)
+    elif issuer is not None and fingerprint[-8:] != issuer:
         raise damaged("OpenPGP signature names two different keys as its issuer")
+    left = body[unhashed_end:at]
+    salt = b""
+    if version == 6:
+        salt, at = _salt(body, at)
 
     count = _MPI_COUNT.get(algorithm)
     values: tuple[bytes, ...]
@@ -146,13 +166,13 @@ def parse_body(body: bytes) -> Signature:
         body[1],
         algorithm,
         body[3],
-        body[:hashed_end] + b"\x04\xff" + hashed_end.to_bytes(4, "big"),
-        body[unhashed_end:at],
+        body[:hashed_end] + (b"\x06\xff" if salt else b"\x04\xff") + hashed_end.to_bytes(4, "big"),
+        left,
         values,
         created,
         fields.expires or 0,
         fingerprint,
-        key_id,
+        issuer,
         fields.signer_user_id,
         fields.key_expires or 0,
         fields.flags,
@@ -161,11 +181,27 @@ def parse_body(body: bytes) -> Signature:
         fields.revokers,
         fields.embedded,
         notes,
+        version,
+        salt,
     )
+
+
+def _salt(body: bytes, at: int) -> tuple[bytes, int]:
+    """The salt of a version 6 signature and where it ends. Raises `Malformed` for a size that its hash does not have."""
+    size = body[at] if at < len(body) else 0
+    salt = body[at + 1 : at + 1 + size]
+    expected = SALT_BYTES.get(body[3])
+    if not salt or len(salt) != size or size != (expected or size):
+        raise damaged(f"OpenPGP signature has a salt of {len(salt)} bytes, expected {expected or 'more'} for its hash")
+    return salt, at + 1 + size
 
 
 class _Fields:
     """What the subpackets of a signature say, gathered over its two areas."""
+
+    def __init__(self, version: int) -> None:
+        """Those of a signature of `version`, which is that of its key too."""
+        self.version = version
 
     created: int | None = None
     expires: int | None = None
@@ -178,7 +214,6 @@ class _Fields:
     reason: int | None = None
     revokers: tuple[bytes, ...] = ()
     embedded: tuple[bytes, ...] = ()
-    notes: tuple[str, ...] = ()
 
     def read(self, body: bytes, at: int, end: int, *, hashed: bool) -> None:
         """Read one area. From the unhashed one, which anybody can edit, only hints at the issuer and embedded
@@ -221,8 +256,8 @@ class _Fields:
                 self._other(kind, value)
 
     def _fingerprint(self, value: bytes) -> None:
-        if len(value) != 21 or value[0] != 4:
-            raise damaged("OpenPGP signature has an issuer fingerprint that is not of a version 4 key")
+        if len(value) != (21 if self.version == 4 else 33) or value[0] != self.version:
+            raise damaged(f"OpenPGP signature has an issuer fingerprint that is not of a version {self.version} key")
         if self.fingerprint is not None:
             raise damaged("OpenPGP signature has two issuer fingerprints")
         self.fingerprint = value[1:]
@@ -230,6 +265,8 @@ class _Fields:
     def _key_id(self, value: bytes) -> None:
         if len(value) != 8:
             raise damaged(f"OpenPGP signature has an issuer key id of {len(value)} bytes, expected 8")
+        if self.version != 4:
+            raise damaged("OpenPGP signature of version 6 has an issuer key id, which section 5.2.3.12 forbids")
         if self.key_id not in (None, value):
             raise damaged("OpenPGP signature names two different keys as its issuer")
         # eight zero bytes stand for an issuer that is not told

@@ -8,6 +8,7 @@ signature is for `signatures` to find out. All errors are `Malformed`.
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
@@ -17,13 +18,17 @@ from chainverify.formats.openpgp import (
     BACK_SIGNATURE,
     BINARY,
     DIRECT_KEY,
+    DSA,
     ECDSA,
     ED448,
     ED25519,
     EDDSA_LEGACY,
     KEY_REVOCATION,
+    SUBKEY_REVOCATION,
     TEXT,
+    USER_ID_REVOCATION,
     Signature,
+    key_id,
     parse_body,
 )
 from chainverify.formats.openpgp_packets import Packet, damaged, mpis
@@ -36,16 +41,17 @@ MAX_COMPONENTS: Final = 256
 """The most user ids and subkeys of one certificate."""
 
 _IGNORED: Final = frozenset((openpgp_packets.TRUST, openpgp_packets.MARKER, openpgp_packets.PADDING))
+_REVOCATIONS: Final = frozenset((KEY_REVOCATION, SUBKEY_REVOCATION, USER_ID_REVOCATION))
 _NO_PLACE: Final = frozenset((BINARY, TEXT, BACK_SIGNATURE))
 _RSA: Final = frozenset((1, 2, 3))
 _RAW_BYTES: Final[dict[int, int]] = {ED25519: 32, ED448: 57}
 
 
 class PublicKey(NamedTuple):
-    """A version 4 public key: `fingerprint` has 20 bytes, `created` is in seconds since the epoch.
+    """A public key: `fingerprint` has 20 bytes (version 6: 32), `created` is in seconds since the epoch.
 
-    The numbers of its kind are `modulus` and `exponent` for RSA, `curve` (the bytes of its OID) and `point` for
-    elliptic curves, `point` for Ed25519 and Ed448; for algorithms that are not read all are empty.
+    The numbers of its kind are `modulus` and `exponent` for RSA, `dsa` (p, q, g, y), `curve` (the bytes of its OID) and
+    `point` for elliptic curves, `point` for Ed25519 and Ed448; for algorithms that are not read all are empty.
     """
 
     body: bytes
@@ -56,6 +62,8 @@ class PublicKey(NamedTuple):
     exponent: int = 0
     curve: bytes = b""
     point: bytes = b""
+    dsa: tuple[int, ...] = ()
+    version: int = 4
 
 
 class UserId(NamedTuple):
@@ -113,6 +121,47 @@ def parse_file(data: bytes) -> KeyFile:
     return KeyFile(tuple(certificates), tuple(revocations))
 
 
+def split(data: bytes) -> tuple[bytes, ...]:
+    """The packets of each certificate in packets, as they are. Raises `Malformed` where they are not whole or start otherwise."""
+    starts: list[int] = []
+    at = 0
+    while at < len(data):
+        tag, _, end = openpgp_packets.header(data, at)
+        if tag == openpgp_packets.PUBLIC_KEY:
+            starts.append(at)
+        elif not starts:
+            raise damaged(f"expected an OpenPGP public key, got a packet of type {tag}")
+        at = end
+    return tuple(data[start:end] for start, end in itertools.pairwise([*starts, len(data)]))
+
+
+def without_others(data: bytes) -> bytes:
+    """The packets of one certificate without other people's certifications and what cannot be read.
+
+    What names its own key as the issuer stays, or nobody, and every revocation: a designated revoker may have made it.
+    Raises `Malformed` where its primary key cannot be read.
+    """
+    fingerprint = b""
+    kept: list[bytes] = []
+    at = 0
+    while at < len(data):
+        tag, start, end = openpgp_packets.header(data, at)
+        if not fingerprint:
+            fingerprint = parse_key(data[start:end]).fingerprint
+        if tag == openpgp_packets.SIGNATURE:
+            found = _signature(Packet(tag, data[start:end]))
+            own = found is not None and (
+                found.kind in _REVOCATIONS
+                or (found.fingerprint in (None, fingerprint) and found.key_id in (None, key_id(fingerprint)))
+            )
+        else:
+            own = tag not in _IGNORED
+        if own:
+            kept.append(data[at:end])
+        at = end
+    return b"".join(kept)
+
+
 def merge(one: Certificate, other: Certificate) -> Certificate:
     """Two copies of a certificate as one that holds everything of both: a copy can add a revocation, never hide one."""
     users: dict[tuple[bytes, bool], tuple[Signature, ...]] = {}
@@ -153,26 +202,35 @@ def parse_key(body: bytes) -> PublicKey:
     """The key in the body of a public key or subkey packet. Raises `Malformed`."""
     if len(body) < 7:
         raise damaged("OpenPGP key is cut off")
-    if body[0] != 4:
+    version = body[0]
+    if version not in (4, 6):
         raise Malformed(
-            f"OpenPGP key has version {body[0]}, expected 4",
+            f"OpenPGP key has version {version}, expected 4 or 6",
             rule="algorithm-forbidden",
             hint="use a version 4 key, as gpg makes them",
         )
     if len(body) > 0xFFFF:
         raise damaged(f"OpenPGP key has {len(body)} bytes, expected at most {0xFFFF}")
-    digest = hashlib.sha1(key_prefix(body), usedforsecurity=False).digest()
-    key = PublicKey(body, digest, int.from_bytes(body[1:5], "big"), body[5])
+    if version == 4:
+        at, digest = 6, hashlib.sha1(key_prefix(body), usedforsecurity=False).digest()
+    else:
+        at, digest = 10, hashlib.sha256(key_prefix(body)).digest()
+        if int.from_bytes(body[6:at], "big") != len(body) - at:
+            raise damaged("OpenPGP key has numbers of another length than it says")
+    key = PublicKey(body, digest, int.from_bytes(body[1:5], "big"), body[5], version=version)
     if key.algorithm in _RSA:
-        (modulus, exponent), end, _ = mpis(body, 6, 2)
+        (modulus, exponent), end, _ = mpis(body, at, 2)
         key = key._replace(modulus=int.from_bytes(modulus, "big"), exponent=int.from_bytes(exponent, "big"))
+    elif key.algorithm == DSA:
+        numbers, end, _ = mpis(body, at, 4)
+        key = key._replace(dsa=tuple(int.from_bytes(number, "big") for number in numbers))
     elif key.algorithm in (ECDSA, EDDSA_LEGACY):
-        start = 7 + body[6]
+        start = at + 1 + int.from_bytes(body[at : at + 1], "big")
         (point,), end, _ = mpis(body, start, 1)
-        key = key._replace(curve=body[7:start], point=point)
+        key = key._replace(curve=body[at + 1 : start], point=point)
     elif key.algorithm in _RAW_BYTES:
-        end = 6 + _RAW_BYTES[key.algorithm]
-        key = key._replace(point=body[6:end])
+        end = at + _RAW_BYTES[key.algorithm]
+        key = key._replace(point=body[at:end])
     else:
         return key
     if end != len(body):
@@ -182,6 +240,8 @@ def parse_key(body: bytes) -> PublicKey:
 
 def key_prefix(body: bytes) -> bytes:
     """A key as it goes into fingerprints and into signatures over it (RFC 9580 sections 5.2.4 and 5.5.4)."""
+    if body[0] == 6:
+        return b"\x9b" + len(body).to_bytes(4, "big") + body
     return b"\x99" + len(body).to_bytes(2, "big") + body
 
 
@@ -231,7 +291,8 @@ def _certificate(packets: tuple[Packet, ...]) -> Certificate:
         elif packet.tag == openpgp_packets.PUBLIC_SUBKEY:
             pending = []
             key = _subkey(packet.body)
-            if key is not None:
+            # a certificate is of one version (RFC 9580 section 10.1.1)
+            if key is not None and key.version == primary.version:
                 subkeys.append((key, pending))
         elif packet.tag >= 40:
             # RFC 9580 section 4.3: unknown packets from type 40 on are not critical; what follows belongs to them

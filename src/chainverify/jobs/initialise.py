@@ -6,11 +6,11 @@ confirmed it and removed the mark. Sections of which nothing was observed stand 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from chainverify.errors import PolicyError
 from chainverify.git.repository import Repository
+from chainverify.jobs.enrol import stem
 from chainverify.jobs.observe import COMMITS_MAX, Keyless, Observed, Person, observe
 from chainverify.policy.globs import check_repository
 from chainverify.policy.normal import basic_string
@@ -84,15 +84,15 @@ def _signers(seen: Observed) -> Iterator[str]:
         yield '# ssh = ["ssh-ed25519 AAAA..."]         # a key line, or a .pub file below .chainverify/'
         yield '# openpgp = ["keys/alice.asc"]          # a file below .chainverify/'
     for each in seen.keyless:
-        yield from _keyless(each)
+        yield from keyless(each)
     for path in seen.other_keys:
         yield f"# {path} holds keys, too, which made none of the commits or are too large to stand here. If they belong to one"
         yield "# of your people: put them below .chainverify/ and name the file in that person's table."
 
 
-def _keyless(seen: Keyless) -> Iterator[str]:
+def keyless(seen: Keyless) -> Iterator[str]:
     """What to do about a signer of whom only OpenPGP signatures were seen, which do not hold the key."""
-    file = re.sub(r"[^a-z0-9._-]+", "-", seen.email.partition("@")[0].lower()).strip("-.") or seen.mark[-16:]
+    file = stem(seen.email.partition("@")[0])
     commits = "1 commit" if seen.commits == 1 else f"{seen.commits} commits"
     yield ""
     yield f"# {commits} by {seen.name} <{seen.email}> with the OpenPGP key {seen.mark}, which is in no file here."

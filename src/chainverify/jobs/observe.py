@@ -103,7 +103,7 @@ def observe(repo: Repository) -> Observed:
     if head is None:
         return Observed()
     oids = repo.run("rev-list", f"--max-count={COMMITS_MAX + 1}", head, "--").decode("ascii").split()
-    crowd = _Crowd()
+    crowd = Crowd()
     with ObjectReader(repo) as reader:
         commits = _commits(reader, oids[:COMMITS_MAX])
         for commit in commits:
@@ -167,27 +167,29 @@ def _kinds(commits: list[Commit], looked: int) -> dict[str, int]:
     return kinds
 
 
-def _text(raw: bytes) -> str:
+def plain_text(raw: bytes) -> str:
     """A name from an object, fit to be written: what is not printable becomes `?`."""
-    text = raw.decode("utf-8", "replace").strip()
-    return "".join(c if c.isprintable() else "?" for c in text)[:100]
+    found = raw.decode("utf-8", "replace").strip()
+    return "".join(c if c.isprintable() else "?" for c in found)[:100]
 
 
-def _address(text: str) -> str | None:
-    return text if len(text) <= 254 and text.isprintable() and re.fullmatch(EMAIL.pattern, text) else None
+def address(written: str) -> str | None:
+    """An address that a policy can hold, None for any other text."""
+    return written if len(written) <= 254 and written.isprintable() and re.fullmatch(EMAIL.pattern, written) else None
 
 
 def _committer(commit: Commit) -> str | None:
-    return _address(_text(commit.committer.email))
+    return address(plain_text(commit.committer.email))
 
 
-class _Crowd:
+class Crowd:
     """People as they turn up: whoever shares an address or a key is one person."""
 
     def __init__(self) -> None:
         self._people: list[Person] = []
 
     def add(self, person: Person) -> None:
+        """Take in what was seen of a person."""
         marks = _marks(person)
         same = [each for each in self._people if marks & _marks(each)]
         self._people = [each for each in self._people if each not in same]
@@ -225,23 +227,32 @@ def _union(one: tuple[str, ...], other: tuple[str, ...], *, fold: bool = False) 
     return tuple(found[key] for key in order)
 
 
-def _own_key(commit: Commit, crowd: _Crowd) -> None:
+def _own_key(commit: Commit, crowd: Crowd) -> None:
     """An SSH signature carries its key: take it where it really made the signature."""
-    if commit.signature is None or backends.detect(commit.signature) != "ssh":
-        return
-    email = _committer(commit)
+    line, email = proved_key(commit.payload, commit.signature or b"", commit.committer.time), _committer(commit)
+    if line and email is not None:
+        crowd.add(Person(plain_text(commit.committer.name), (email,), (line,), (), ("signatures of the history",)))
+
+
+def proved_key(payload: bytes, signature: bytes, time: int) -> str:
+    """The key line of the SSH key that made a signature, which carries it; empty for any other, or one that does not fit.
+
+    `time` is what the object claims, in seconds since the epoch.
+    """
+    formats: tuple[Format, ...] = ("ssh",)
+    if backends.detect(signature) != "ssh":
+        return ""
     try:
-        key = sshkey.parse_blob(sshsig.parse(commit.signature).public_key)
-        line = _line(key)
+        line = key_line(sshkey.parse_blob(sshsig.parse(signature).public_key))
         rings = backends.load(SigningMaterial(ssh=(KeyMaterial("someone", line.encode("ascii"), "observed"),)))
-        _verify(commit, rings)
+        backends.verify(payload, signature, rings, Clock(time, _LATER), SignatureOptions(), formats)
     except ChainverifyError:
-        return
-    if email is not None:
-        crowd.add(Person(_text(commit.committer.name), (email,), (line,), (), ("signatures of the history",)))
+        return ""
+    return line
 
 
-def _line(key: sshkey.SshPublicKey) -> str:
+def key_line(key: sshkey.SshPublicKey) -> str:
+    """A key as a policy's `ssh` takes it."""
     import binascii
 
     return f"{key.kind} {binascii.b2a_base64(key.blob, newline=False).decode('ascii')}"
@@ -273,7 +284,7 @@ def _makers(commits: list[Commit], people: tuple[Person, ...]) -> dict[str, int]
             signer = _verify(commit, rings)
         except ChainverifyError:
             continue
-        if _text(commit.committer.email).casefold() in emails[signer]:
+        if plain_text(commit.committer.email).casefold() in emails[signer]:
             found[signer] = found.get(signer, 0) + 1
     return found
 
@@ -293,7 +304,7 @@ def _keyless(commits: list[Commit], people: tuple[Person, ...]) -> tuple[Keyless
         email = _committer(commit)
         if not mark or email is None or any(each.endswith(mark) for each in known):
             continue
-        who = (_text(commit.committer.name), email, mark)
+        who = (plain_text(commit.committer.name), email, mark)
         counts[who] = counts.get(who, 0) + 1
     found = [Keyless(*who, count) for who, count in counts.items()]
     return tuple(sorted(found, key=lambda each: -each.commits)[:KEYLESS_MAX])
@@ -351,7 +362,7 @@ class _Tree:
         self.image_keys: list[str] = []
         self.other_keys: list[str] = []
 
-    def look(self, path: str, data: bytes, crowd: _Crowd) -> None:
+    def look(self, path: str, data: bytes, crowd: Crowd) -> None:
         """Take what `path` holds: people to `crowd`, the rest here. A file that holds nothing of use is left alone."""
         shown = "".join(c if c.isprintable() else "?" for c in path)
         base = path.rpartition("/")[2]
@@ -367,7 +378,7 @@ class _Tree:
         else:
             self._images(path, data)
 
-    def _openpgp(self, data: bytes, shown: str, crowd: _Crowd) -> None:
+    def _openpgp(self, data: bytes, shown: str, crowd: Crowd) -> None:
         try:
             certificates = openpgp_keys.parse_file(data).certificates
             backends.load(SigningMaterial(openpgp=(KeyMaterial("someone", data, "observed"),)))
@@ -382,8 +393,8 @@ class _Tree:
             self.other_keys.append(shown)
             return
         names = [user.data for user in certificates[0].user_ids if not user.attribute]
-        emails = dict.fromkeys(email for name in names if (email := openpgp_keys.email(name)) and _address(email))
-        name = _text(names[0].partition(b"<")[0]) if names else shown
+        emails = dict.fromkeys(email for name in names if (email := openpgp_keys.email(name)) and address(email))
+        name = plain_text(names[0].partition(b"<")[0]) if names else shown
         mark = certificates[0].primary.fingerprint.hex()
         crowd.add(Person(name, tuple(emails), (), (text,), (shown,), (mark,)))
 
@@ -398,7 +409,7 @@ class _Tree:
             self.images.add(f"{use.reference.domain}/{first}/**" if slash else use.reference.repository)
 
 
-def _public_keys(data: bytes, shown: str, crowd: _Crowd) -> None:
+def _public_keys(data: bytes, shown: str, crowd: Crowd) -> None:
     """The keys of a .pub file; who they belong to is what their comments say."""
     try:
         lines = sshkey.parse_file(data)
@@ -406,9 +417,9 @@ def _public_keys(data: bytes, shown: str, crowd: _Crowd) -> None:
     except ChainverifyError:
         return
     for line in lines:
-        email = _address(line.comment)
-        name = _text(line.comment.encode()) or shown
-        crowd.add(Person(name, (email,) if email else (), (_line(line.key),), (), (shown,)))
+        email = address(line.comment)
+        name = plain_text(line.comment.encode()) or shown
+        crowd.add(Person(name, (email,) if email else (), (key_line(line.key),), (), (shown,)))
 
 
 def _allowed_signers(data: bytes, shown: str) -> Iterator[Person]:
@@ -418,11 +429,11 @@ def _allowed_signers(data: bytes, shown: str) -> Iterator[Person]:
         at = next((i for i, word in enumerate(words[:3]) if word in sshkey.SUPPORTED), 0)
         if not at or (at == 2 and not words[1].startswith("namespaces=")):
             continue
-        emails = [email for word in words[0].strip('"').split(",") if "*" not in word and (email := _address(word))]
+        emails = [email for word in words[0].strip('"').split(",") if "*" not in word and (email := address(word))]
         try:
             key, _ = sshkey.parse_line(" ".join(words[at:at + 2]).encode())
-            backends.load(SigningMaterial(ssh=(KeyMaterial("someone", _line(key).encode(), "observed"),)))
+            backends.load(SigningMaterial(ssh=(KeyMaterial("someone", key_line(key).encode(), "observed"),)))
         except (Malformed, PolicyError, SignatureError):
             continue
         if emails:
-            yield Person(emails[0], tuple(emails), (_line(key),), (), (shown,), named=True)
+            yield Person(emails[0], tuple(emails), (key_line(key),), (), (shown,), named=True)

@@ -1,14 +1,15 @@
-"""Line numbers of a TOML document's keys, found by a small scanner beside `tomllib`, which keeps none.
+"""Where a TOML document's keys and values stand, found by a small scanner beside `tomllib`, which keeps no places.
 
 The document has been read by `tomllib` before, so the scanner need not judge it: it follows the grammar of TOML 1.0 far
 enough to see where keys and list elements start, through strings of all four kinds, comments, nested lists and inline
-tables. It runs only where an error must name a line.
+tables. It runs only where an error must name a line, or where a policy is edited (`policy.edit`).
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from typing import NamedTuple
 
 from chainverify.policy import paths
 
@@ -53,6 +54,28 @@ class Lines:
         return 0
 
 
+class Layout(NamedTuple):
+    """Where the parts of a document stand, as offsets into its text; paths are written as `policy.paths` does.
+
+    `values` are the spans of values, those of list elements and inline tables too. `tables` are the ends of tables: of the last
+    pair that stands directly in one, or of its header. `inline` are the tables of `tables` that stand in braces.
+    """
+
+    values: dict[str, tuple[int, int]]
+    tables: dict[str, int]
+    inline: frozenset[str]
+
+
+def layout(text: str) -> Layout | None:
+    """The layout of a document that `tomllib` has read, None where the scanner does not understand all of it."""
+    scanner = _Scanner(text)
+    try:
+        scanner.document()
+    except (_Lost, RecursionError):
+        return None
+    return Layout(scanner.values, scanner.tables, frozenset(scanner.inlines))
+
+
 class _Lost(Exception):
     """The scanner does not understand what it sees."""
 
@@ -64,6 +87,9 @@ class _Scanner:
         self.found: dict[str, int] = {}
         self.last: dict[str, int] = {}
         self.lost = False
+        self.values: dict[str, tuple[int, int]] = {}
+        self.tables: dict[str, int] = {}
+        self.inlines: set[str] = set()
         self._ends = [match.start() for match in re.finditer("\n", text)]
 
     def line(self) -> int:
@@ -115,6 +141,7 @@ class _Scanner:
                 path = paths.item(path, self.last[path])
                 self.found.setdefault(path, line)
         self.expect("]]" if many else "]")
+        self.tables[path] = self.at
         return path
 
     def keys(self) -> list[str]:
@@ -143,8 +170,14 @@ class _Scanner:
         self.expect("=")
         self.skip(_SPACE)
         self.value(path)
+        self.tables[table] = self.values[path][1]
 
     def value(self, path: str) -> None:
+        start = self.at
+        self._value(path)
+        self.values[path] = (start, start + len(self.text[start : self.at].rstrip()))
+
+    def _value(self, path: str) -> None:
         if self.sees('"""'):
             self.take(_LONG_BASIC)
         elif self.sees("'''"):
@@ -177,6 +210,8 @@ class _Scanner:
 
     def inline(self, path: str) -> None:
         self.expect("{")
+        self.inlines.add(path)
+        self.tables[path] = self.at
         self.skip(_BLANK)
         while not self.sees("}"):
             self.pair(path)

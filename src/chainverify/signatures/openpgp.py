@@ -15,7 +15,7 @@ from chainverify.formats import openpgp, openpgp_keys
 from chainverify.formats.openpgp import Signature
 from chainverify.model.signing import Clock, Evidence, SignatureOptions
 from chainverify.signatures.openpgp_certificates import Mode, Standing
-from chainverify.signatures.openpgp_crypto import HASHES, MD5, RIPEMD160, SHA1, Key, algorithm_name, check
+from chainverify.signatures.openpgp_crypto import HASHES, MD5, RIPEMD160, SHA1, algorithm_name, check
 from chainverify.signatures.openpgp_keyring import OpenPgpKeyring, TrustedKey, load
 
 __all__ = ["OpenPgpKeyring", "TrustedKey", "load", "verify"]
@@ -28,6 +28,7 @@ MAX_TRIED_KEYS: Final = 64
 """The most keys that one signature is tried with, which only matters for one that names no issuer."""
 
 _VERIFYING: Final = openpgp.RSA | {openpgp.ECDSA, openpgp.EDDSA_LEGACY, openpgp.ED25519, openpgp.ED448}
+_DSA_HINT: Final = "signatures that it made long ago count where [commits] dsa-before names a date; new ones need a new key"
 _RULES: Final[dict[str, str]] = {
     "EXPIRED_AT_T": "signer-expired",
     "FUTURE": "signature-bad",
@@ -58,12 +59,14 @@ def verify(payload: bytes, signature: bytes, keyring: OpenPgpKeyring, clock: Clo
     |---|---|---|---|
     | 1 | several packets or armors, text around the armor | MALFORMED | signature-ambiguous |
     | 1 | other damage, unknown critical subpackets | MALFORMED | signature-bad |
-    | 1 | version 2, 3, 5 or 6; not a signature over bytes | UNSUPPORTED | algorithm-forbidden |
-    | 2 | DSA, ElGamal, an unknown algorithm or hash | UNSUPPORTED | algorithm-forbidden |
-    | 2 | MD5, RIPEMD-160; SHA-1 made at or after `options.sha1_before` | WEAK_HASH | algorithm-forbidden |
+    | 1 | version 2, 3 or 5; not a signature over bytes | UNSUPPORTED | algorithm-forbidden |
+    | 2 | ElGamal, an unknown algorithm or hash | UNSUPPORTED | algorithm-forbidden |
+    | 2 | DSA made at or after `options.dsa_before` | WEAK_KEY | algorithm-forbidden |
+    | 2 | MD5, RIPEMD-160; SHA-1 made at or after `options.sha1_before`, or in version 6 | WEAK_HASH | algorithm-forbidden |
     | 3 | no key of the keyring has the fingerprint, or else the key id | NO_KEY | signer-unknown |
-    | 4 | the key, or its primary, is too weak or of a kind that does not sign | WEAK_KEY | algorithm-forbidden |
-    | 4 | a hash shorter than the elliptic curve asks for | WEAK_HASH | algorithm-forbidden |
+    | 4 | the key, or its primary, is too weak or of a kind that does not sign; the primary is DSA and the signature was made
+          at or after `options.dsa_before` | WEAK_KEY | algorithm-forbidden |
+    | 4 | a hash shorter than the elliptic curve, or DSA's group, asks for | WEAK_HASH | algorithm-forbidden |
     | 5 | the signature does not fit payload and key, **whatever the state of the key** | BAD | signature-bad |
     | 6 | made over 300 s after the clock, or before the key | FUTURE | signature-bad |
     | 7 | at T, by `openpgp_certificates.Certificate.standing`: REVOKED_HARD, NOT_BOUND, FUTURE, REVOKED_SOFT_AT_T,
@@ -76,8 +79,8 @@ def verify(payload: bytes, signature: bytes, keyring: OpenPgpKeyring, clock: Clo
     T is the arrival where the caller has one, else the signature's creation time; `clock.now` where
     `options.key_validity` is `now`. A claimed time is the key holder's word: what passes on it alone is for the caller's
     rules to weigh. SHA-1 is judged by the claimed time in any case: an attack on the hash, other than on the key, cannot
-    choose when the key's holder signed. A signature's own expiration is judged by the latest clock: it is the signer's
-    explicit wish about verifiers, not a property of the key.
+    choose when the key's holder signed. DSA is too, and there it is the word of whoever has the key. A signature's own
+    expiration is judged by the latest clock: it is the signer's explicit wish about verifiers, not a property of the key.
 
     Wrong digest prefixes, leading zeros in numbers and a missing fingerprint are noted, not failures.
 
@@ -103,7 +106,8 @@ def verify(payload: bytes, signature: bytes, keyring: OpenPgpKeyring, clock: Clo
     hashing = hashing or HASHES[parsed.hash_algorithm]
 
     candidates = _candidates(parsed, keyring)
-    state = hashing.new(payload, usedforsecurity=False)
+    state = hashing.new(parsed.salt, usedforsecurity=False)
+    state.update(payload)
     state.update(parsed.hashed)
     signed: bytes = state.digest()
     trusted = candidates[0]
@@ -114,8 +118,8 @@ def verify(payload: bytes, signature: bytes, keyring: OpenPgpKeyring, clock: Clo
             raise _bad(trusted) from error
     else:
         candidates = _verified(candidates, parsed, signed, hashing.size)
-    if trusted.certificate.keys[0].key.key is None or len(candidates) > 1:
-        candidates = _with_strong_primary(candidates)
+    if trusted.certificate.weak or trusted.certificate.dated or len(candidates) > 1:
+        candidates = _with_strong_primary(candidates, options, dsa=_is_of_dsas_time(parsed, options))
 
     believed = _believed_time(parsed, clock, options)
     time, source = believed
@@ -153,10 +157,21 @@ def _check_algorithms(parsed: Signature, options: SignatureOptions) -> None:
         raise _unsupported("OpenPGP signature is one over text, expected one over bytes", evidence)
     if parsed.kind != openpgp.BINARY:
         raise _unsupported(f"OpenPGP signature has type 0x{parsed.kind:02x}, expected 0x00", evidence)
-    if parsed.algorithm not in _VERIFYING:
+    if parsed.algorithm == openpgp.DSA:
+        if not _is_of_dsas_time(parsed, options):
+            key = evidence.get("fingerprint") or (parsed.key_id.hex().upper() if parsed.key_id else "that is not named")
+            raise SignatureError(
+                f"OpenPGP key {key} cannot be used: {_dsa_problem(options)}",
+                code="WEAK_KEY",
+                rule="algorithm-forbidden",
+                hint=_DSA_HINT,
+                evidence=evidence,
+            )
+    elif parsed.algorithm not in _VERIFYING:
         name = algorithm_name(parsed.algorithm)
         raise _unsupported(f"OpenPGP signature uses the algorithm {name}, expected RSA, ECDSA or EdDSA", evidence)
-    if parsed.hash_algorithm == SHA1 and options.sha1_before is not None and parsed.created < options.sha1_before:
+    old_enough = options.sha1_before is not None and parsed.created < options.sha1_before
+    if parsed.hash_algorithm == SHA1 and parsed.version == 4 and old_enough:
         return
     if parsed.hash_algorithm in (MD5, SHA1, RIPEMD160):
         name = {MD5: "MD5", SHA1: "SHA-1"}.get(parsed.hash_algorithm, "RIPEMD-160")
@@ -169,6 +184,16 @@ def _check_algorithms(parsed: Signature, options: SignatureOptions) -> None:
         )
     if parsed.hash_algorithm not in HASHES:
         raise _unsupported(f"OpenPGP signature uses the unknown hash {parsed.hash_algorithm}", evidence)
+
+
+def _is_of_dsas_time(parsed: Signature, options: SignatureOptions) -> bool:
+    return options.dsa_before is not None and parsed.created < options.dsa_before
+
+
+def _dsa_problem(options: SignatureOptions) -> str:
+    if options.dsa_before is None:
+        return "it is DSA, expected RSA, ECDSA or EdDSA"
+    return f"it is DSA, and the signature was not made before the policy's dsa-before, {options.dsa_before}"
 
 
 def _candidates(parsed: Signature, keyring: OpenPgpKeyring) -> tuple[TrustedKey, ...]:
@@ -203,7 +228,7 @@ def _verified(
     """Steps 4 and 5 for several candidates or unusable ones: those of the one key that made the signature."""
     usable = [item for item in candidates if item.key.key is not None]
     if not usable:
-        raise _weak_key(candidates[0], candidates[0].key)
+        raise _weak_key(candidates[0], candidates[0].key.problem)
     strong = [item for item in usable if digest_size >= item.key.min_digest]
     if not strong:
         raise SignatureError(
@@ -232,12 +257,17 @@ def _verified(
     return tuple(item for item in strong if item.fingerprint == makers[0])
 
 
-def _with_strong_primary(candidates: tuple[TrustedKey, ...]) -> tuple[TrustedKey, ...]:
+def _with_strong_primary(
+    candidates: tuple[TrustedKey, ...], options: SignatureOptions, *, dsa: bool
+) -> tuple[TrustedKey, ...]:
     """Step 4 for primary keys: whatever else a certificate says rests on its primary key's signatures."""
-    strong = tuple(item for item in candidates if item.certificate.keys[0].key.key is not None)
-    if not strong:
-        raise _weak_key(candidates[0], candidates[0].certificate.keys[0].key)
-    return strong
+    strong = tuple(item for item in candidates if not item.certificate.weak and (dsa or not item.certificate.dated))
+    if strong:
+        return strong
+    first = candidates[0]
+    if first.certificate.weak:
+        raise _weak_key(first, first.certificate.keys[0].key.problem)
+    raise _weak_key(first, "the primary key of its certificate: " + _dsa_problem(options), _DSA_HINT)
 
 
 def _believed_time(parsed: Signature, clock: Clock, options: SignatureOptions) -> tuple[int, str]:
@@ -345,12 +375,15 @@ def _bad(trusted: TrustedKey) -> SignatureError:
     )
 
 
-def _weak_key(trusted: TrustedKey, key: Key) -> SignatureError:
+_NEW_KEY: Final = "make a new key: gpg --quick-generate-key NAME ed25519"
+
+
+def _weak_key(trusted: TrustedKey, problem: str, hint: str = _NEW_KEY) -> SignatureError:
     return SignatureError(
-        f"OpenPGP key {trusted.fingerprint} cannot be used: {key.problem}",
+        f"OpenPGP key {trusted.fingerprint} cannot be used: {problem}",
         code="WEAK_KEY",
         rule="algorithm-forbidden",
-        hint="make a new key: gpg --quick-generate-key NAME ed25519",
+        hint=hint,
         evidence=_evidence(trusted),
     )
 

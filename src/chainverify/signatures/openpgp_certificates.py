@@ -87,13 +87,24 @@ class Standing(NamedTuple):
     emails: tuple[str, ...]
 
 
+class Lifetime(NamedTuple):
+    """A key as its owner sees it today: from when until when it is good (None: not known, or for ever), its `code` now as in
+    `Standing`, and whether it is for signing (`signs`), which `code` says nothing about."""
+
+    since: int | None
+    until: int | None
+    code: str
+    signs: bool
+
+
 class Certificate:
     """A certificate after verification of its self-signatures, given by the policy to `signer`.
 
-    Nothing in it changes but the memory of answers already computed.
+    `weak` is whether its primary key can never be used, `dated` whether only for signatures of DSA's time. Nothing in it
+    changes but the memory of answers already computed.
     """
 
-    __slots__ = ("_answers", "_times", "fingerprint", "keys", "notes", "signer", "users")
+    __slots__ = ("_answers", "_times", "dated", "fingerprint", "keys", "notes", "signer", "users", "weak")
 
     def __init__(self, signer: str, keys: tuple[Component, ...], users: tuple[User, ...], notes: tuple[str, ...]) -> None:
         self.signer = signer
@@ -101,6 +112,8 @@ class Certificate:
         self.users = users
         self.notes = notes
         self.fingerprint = keys[0].packet.fingerprint.hex().upper()
+        self.weak = keys[0].key.key is None
+        self.dated = keys[0].key.algorithm == openpgp.DSA
         self._times = tuple(sorted(set(self._changes())))
         self._answers: dict[tuple[int, int, Mode], Standing] = {}
 
@@ -125,6 +138,33 @@ class Certificate:
         if answer is None:
             answer = self._answers[place] = self._judge(number, time, mode)
         return answer
+
+    def lifetime(self, number: int, now: int) -> Lifetime:
+        """From when until when key `number` is good, by everything the certificate says by now; for people, not for verdicts.
+
+        `until` is the next end where the key is good at `now`, and the last one where it was good before.
+        """
+        spans: list[tuple[int, str]] = []
+        for time in sorted({*self._times, now}):
+            code = self._fault(number, time)
+            if not spans or spans[-1][1] != code:
+                spans.append((time, code))
+        good = [index for index, (_, code) in enumerate(spans) if code == "GOOD"]
+        past = [index for index in good if spans[index][0] <= now]
+        chosen = past[-1] if past else good[0] if good else None
+        if chosen is None:
+            return Lifetime(self.keys[number].packet.created, None, self._fault(number, now), self._signs(number, now))
+        until = spans[chosen + 1][0] if chosen + 1 < len(spans) else None
+        return Lifetime(spans[good[0]][0], until, self._fault(number, now), self._signs(number, now))
+
+    def _fault(self, number: int, time: int) -> str:
+        """What is wrong with a key at a time, whatever it is for; GOOD where nothing is."""
+        found = (code for code, _ in self._problems(number, time, "strict", []) if code != "NOT_SIGNING_CAPABLE")
+        return next(found, "GOOD")
+
+    def _signs(self, number: int, time: int) -> bool:
+        """Whether a key is for signing, by its binding at a time, or its later one."""
+        return all(code != "NOT_SIGNING_CAPABLE" for code, _ in self._problems(number, time, "backfill", []))
 
     def _judge(self, number: int, time: int, mode: Mode) -> Standing:
         users = [user for user in self.users if not _revoked(user, time) and _active(user.statements, time, mode)]
@@ -198,7 +238,8 @@ class Certificate:
     def _governing(self, time: int, mode: Mode) -> list[Statement]:
         """The statements about the primary key: the direct one, then that of the primary user id; absent ones left out.
 
-        The first that says something of a property decides (RFC 9580 section 5.2.3.10; gpg does the same).
+        The first that says something of a property decides (RFC 9580 section 5.2.3.10; gpg does the same). A version 6 key
+        must have a direct one (section 10.1.1).
         """
         standing_users = [user for user in self.users if not _revoked(user, time)] or list(self.users)
         modes: tuple[Mode, Mode] = ("strict", mode)
@@ -208,7 +249,7 @@ class Certificate:
             known = [statement for statement in of_users if statement is not None]
             best = max(known, key=lambda item: (item.created <= time, item.primary, item.created), default=None)
             found = [statement for statement in (direct, best) if statement is not None]
-            if found:
+            if found and (direct or self.keys[0].packet.version != 6):
                 return found
         return []
 
@@ -309,7 +350,7 @@ class _Evaluation:
     def _is_self(self, signature: Signature, *data: bytes) -> bool:
         """Whether the primary key made `signature`; what names another issuer is not even tried."""
         fingerprint = self.raw.primary.fingerprint
-        if signature.fingerprint not in (None, fingerprint) or signature.key_id not in (None, fingerprint[-8:]):
+        if signature.fingerprint not in (None, fingerprint) or signature.key_id not in (None, openpgp.key_id(fingerprint)):
             return False
         if not self._good(self.key, signature, *data):
             return False
@@ -321,7 +362,7 @@ class _Evaluation:
         if self._is_self(signature, *data):
             return True
         for revoker in self.revokers:
-            if signature.fingerprint not in (None, revoker) or signature.key_id not in (None, revoker[-8:]):
+            if signature.fingerprint not in (None, revoker) or signature.key_id not in (None, openpgp.key_id(revoker)):
                 continue
             key = self.primaries.get(revoker)
             if key is None:
@@ -358,7 +399,7 @@ class _Evaluation:
 def _acceptable(signature: Signature) -> bool:
     """Whether the hash of a self-signature was good enough when it was made."""
     since = _WEAK_SINCE.get(signature.hash_algorithm)
-    return since is None or signature.created < since
+    return since is None or (signature.version == 4 and signature.created < since)
 
 
 def _active(statements: tuple[Statement, ...], time: int, mode: Mode) -> Statement | None:

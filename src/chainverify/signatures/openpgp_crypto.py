@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 
 from chainverify.formats import openpgp
@@ -16,13 +16,18 @@ from chainverify.formats.openpgp import Signature
 from chainverify.formats.openpgp_keys import PublicKey
 from chainverify.signatures.ed25519 import Ed25519Key
 
-LibraryKey: TypeAlias = Ed25519Key | ed448.Ed448PublicKey | rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+LibraryKey: TypeAlias = (
+    Ed25519Key | ed448.Ed448PublicKey | rsa.RSAPublicKey | ec.EllipticCurvePublicKey | dsa.DSAPublicKey
+)
 
 MIN_RSA_BITS: Final = 2048
 SMALL_RSA_BITS: Final = 3072
 """RSA under this size is still accepted, with a note."""
 MAX_RSA_BITS: Final = 16384
 """The largest RSA modulus that OpenSSL handles."""
+MIN_DSA_BITS: Final = 2048
+MIN_DSA_ORDER_BITS: Final = 224
+"""The least size of q, the order of DSA's group, and so of its digests."""
 
 
 class Hash(NamedTuple):
@@ -64,7 +69,9 @@ _CURVES: Final[dict[bytes, tuple[str, type[ec.EllipticCurve]]]] = {
 }
 """RFC 9580 section 9.2; secp256k1 is left out on purpose."""
 _ED25519_LEGACY: Final = bytes.fromhex("2b06010401da470f01")
-_OTHER: Final = {2: "RSA for encryption only", 16: "ElGamal", 17: "DSA", 18: "ECDH", 20: "ElGamal", 25: "X25519", 26: "X448"}
+_OTHER: Final = {2: "RSA for encryption only", 16: "ElGamal", 18: "ECDH", 20: "ElGamal", 25: "X25519", 26: "X448"}
+_OLD: Final = frozenset((openpgp.DSA, openpgp.EDDSA_LEGACY))
+"""Algorithms that signatures of version 6 never have."""
 _PADDING: Final = padding.PKCS1v15()
 
 
@@ -73,6 +80,7 @@ class Key(NamedTuple):
 
     `min_digest` is the least size of a digest in bytes (RFC 9580 sections 5.2.3.2 and 5.2.3.3 to 5.2.3.5), `size` that
     of an RSA modulus. `key` is None where `problem` says why the key can never be used. `notes` are for the evidence.
+    `version` is the key's, and that of all its signatures.
     """
 
     name: str
@@ -82,13 +90,23 @@ class Key(NamedTuple):
     size: int = 0
     problem: str = ""
     notes: tuple[str, ...] = ()
+    version: int = 4
 
 
 def decode(key: PublicKey) -> Key:
     """A key for the library; one that is too weak, or of a kind that does not sign, is a `Key` with a `problem`."""
+    found = _decode(key)
+    return found if key.version == found.version else found._replace(version=key.version)
+
+
+def _decode(key: PublicKey) -> Key:
     try:
+        if key.version != 4 and key.algorithm in _OLD:
+            return Key("", key.algorithm, None, problem=f"its algorithm is not one of version {key.version} keys")
         if key.algorithm in openpgp.RSA:
             return _rsa(key)
+        if key.algorithm == openpgp.DSA:
+            return _dsa(key)
         if key.algorithm == openpgp.ECDSA:
             found = _CURVES.get(key.curve)
             if found is None:
@@ -116,11 +134,11 @@ def algorithm_name(algorithm: int) -> str:
 
 
 def digest(signature: Signature, *data: bytes) -> bytes:
-    """What `signature` really signs: the digest of the data and of the signature's hashed part (section 5.2.4).
+    """What `signature` really signs: the digest of its salt, the data and the signature's hashed part (section 5.2.4).
 
     Raises `KeyError` for a hash that is not in `HASHES`.
     """
-    state = HASHES[signature.hash_algorithm].new(usedforsecurity=False)
+    state = HASHES[signature.hash_algorithm].new(signature.salt, usedforsecurity=False)
     for part in data:
         state.update(part)
     state.update(signature.hashed)
@@ -135,6 +153,8 @@ def check(key: Key, signature: Signature, signed: bytes) -> None:
     """
     library = key.key
     values = signature.values
+    if signature.version != key.version:
+        raise InvalidSignature
     if isinstance(library, Ed25519Key):
         library.verify(_eddsa(key, signature), signed)
     elif isinstance(library, rsa.RSAPublicKey):
@@ -150,6 +170,13 @@ def check(key: Key, signature: Signature, signed: bytes) -> None:
             raise InvalidSignature
         prehashed = HASHES[signature.hash_algorithm].prehashed
         library.verify(encode_dss_signature(r, s), signed, ec.ECDSA(prehashed))
+    elif isinstance(library, dsa.DSAPublicKey):
+        if signature.algorithm != key.algorithm:
+            raise InvalidSignature
+        r, s = int.from_bytes(values[0], "big"), int.from_bytes(values[1], "big")
+        if max(r, s).bit_length() > 8 * key.min_digest:
+            raise InvalidSignature
+        library.verify(encode_dss_signature(r, s), signed, HASHES[signature.hash_algorithm].prehashed)
     elif library is not None:
         library.verify(_eddsa(key, signature), signed)
     else:
@@ -166,6 +193,17 @@ def _eddsa(key: Key, signature: Signature) -> bytes:
     if len(r) > 32 or len(s) > 32:
         raise InvalidSignature
     return r.rjust(32, b"\0") + s.rjust(32, b"\0")
+
+
+def _dsa(key: PublicKey) -> Key:
+    p, q, g, y = key.dsa
+    bits, order = p.bit_length(), q.bit_length()
+    name = f"dsa{bits}"
+    if bits < MIN_DSA_BITS or order < MIN_DSA_ORDER_BITS:
+        least = f"{MIN_DSA_BITS} and {MIN_DSA_ORDER_BITS}"
+        return Key(name, openpgp.DSA, None, problem=f"it is DSA with {bits} and {order} bits, expected at least {least}")
+    library = dsa.DSAPublicNumbers(y, dsa.DSAParameterNumbers(p, q, g)).public_key()
+    return Key(name, openpgp.DSA, library, (order + 7) // 8, notes=("dsa",))
 
 
 def _rsa(key: PublicKey) -> Key:

@@ -24,7 +24,7 @@ class TrustedKey(NamedTuple):
 
 
 class OpenPgpKeyring(NamedTuple):
-    """All OpenPGP certificates of a policy, and their keys by fingerprint (20 bytes) and key id (8 bytes).
+    """All OpenPGP certificates of a policy, and their keys by fingerprint (20 or 32 bytes) and key id (8 bytes).
 
     Several entries under one fingerprint are one key that several certificates claim as theirs.
     """
@@ -39,7 +39,7 @@ def load(materials: Sequence[KeyMaterial]) -> OpenPgpKeyring:
     """The keyring of a policy; each material is a key file with certificates (armored or binary), or revocations.
 
     A certificate that one signer names twice is merged: components and revocations of all copies count. Keys that can
-    not be used any more (DSA, short RSA, revoked) are kept, so that the verdict on their signatures can say so.
+    not be used any more (short RSA, revoked) are kept, so that the verdict on their signatures can say so.
 
     Raises `PolicyError`, with the material's place, for material that is damaged, private, or holds no usable primary
     key, for a revocation of a certificate that is not there, and for a certificate or key that two signers claim.
@@ -104,7 +104,9 @@ def _keyring(certificates: Sequence[tuple[Certificate, KeyMaterial]]) -> OpenPgp
                 raise _claimed_twice(trusted.fingerprint, owners[trusted.fingerprint], material)
             keys.append(trusted)
             by_fingerprint.setdefault(packed, []).append(trusted)
-            by_key_id.setdefault(packed[-8:], []).append(trusted)
+            # signatures of version 6 name no key id
+            if component.packet.version == 4:
+                by_key_id.setdefault(openpgp.key_id(packed), []).append(trusted)
     return OpenPgpKeyring(
         tuple(certificate for certificate, _ in certificates),
         MappingProxyType({name: tuple(entries) for name, entries in by_fingerprint.items()}),
@@ -115,7 +117,7 @@ def _keyring(certificates: Sequence[tuple[Certificate, KeyMaterial]]) -> OpenPgp
 
 def _is_about(revocation: Signature, fingerprint: bytes) -> bool:
     """Whether a lone revocation may be one of this certificate, by the issuer it names."""
-    return revocation.fingerprint in (None, fingerprint) and revocation.key_id in (None, fingerprint[-8:])
+    return revocation.fingerprint in (None, fingerprint) and revocation.key_id in (None, openpgp.key_id(fingerprint))
 
 
 def _claimed_twice(fingerprint: str, owner: str, material: KeyMaterial) -> PolicyError:

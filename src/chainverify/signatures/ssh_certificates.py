@@ -200,7 +200,7 @@ def _named(
         if (names := tuple(name for name in own_names if allowed_signers.matches(line.principals, name)))
     }  # fmt: skip
     if not naming:
-        shown = ", ".join(_shown(each) for each in certificate.principals[:5])
+        shown = ", ".join(repr(_shown(each)) for each in certificate.principals[:5])
         raise _not_allowed(
             "CERT_PRINCIPAL",
             f"{what} is for {shown}, whom no line of its authority {authority.key.fingerprint} allows",

@@ -1,0 +1,53 @@
+"""The finer results of the signature formats (`code` of the evidence): what each means, and which rules report it.
+
+`chainverify rule CODE` tells them; `tests/rules/test_codes.py` compares the table with what the verifiers say.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class CodeText(NamedTuple):
+    """A code, the rules of the findings that carry it, the most usual first, and what it means."""
+
+    code: str
+    rules: tuple[str, ...]
+    meaning: str
+
+
+_ROWS: Final = (
+    CodeText("GOOD", ("verified",), "the signature is good, and the key was at the time that is believed"),
+    CodeText("GOOD_EXPIRED_NOW", ("verified",), "the key was good at the time that is believed, and has expired since"),
+    CodeText("ANNOTATED", ("verified",), "an annotated tag without a signature, where the policy asks for no more"),
+    CodeText("MALFORMED", ("signature-bad", "signature-ambiguous"), "the signature is damaged, or verifiers read it differently"),
+    CodeText(
+        "UNSUPPORTED", ("algorithm-forbidden", "signature-format-not-allowed"),
+        "the format, version or algorithm is not accepted by the policy, or by this program",
+    ),
+    CodeText("WEAK_HASH", ("algorithm-forbidden",), "the hash is too weak, or too short for the key"),
+    CodeText("WEAK_KEY", ("algorithm-forbidden",), "the key is too short, or of a kind that must not be used any more"),
+    CodeText("WRONG_NAMESPACE", ("signature-bad",), "the SSH signature was made for something else than git"),
+    CodeText("NO_KEY", ("signer-unknown",), "the key is nobody's in the policy"),
+    CodeText("BAD", ("signature-bad",), "the signature does not fit the signed bytes and the key"),
+    CodeText("FUTURE", ("signature-bad", "signer-expired"), "the signature or the key is from a time that is yet to come"),
+    CodeText("EXPIRED_AT_T", ("signer-expired",), "the key, its line or the person's time was over at the time that is believed"),
+    CodeText("REVOKED_HARD", ("signer-revoked",), "the key was revoked as compromised, which counts for all that it ever signed"),
+    CodeText("REVOKED_SOFT_AT_T", ("signer-revoked",), "the key had been revoked as superseded or retired at that time"),
+    CodeText("NOT_BOUND", ("signer-not-allowed",), "nothing that the primary key signed binds this subkey at that time"),
+    CodeText("NOT_SIGNING_CAPABLE", ("signer-not-allowed",), "the key is not for signing"),
+    CodeText("INVALID_UID", ("identity-mismatch",), "the signature names a user id that the key did not have at that time"),
+    CodeText("NO_PRESENCE", ("signer-not-allowed",), "the security key signed without being touched"),
+    CodeText("NO_VERIFICATION", ("signer-not-allowed",), "the security key signed without verifying its owner"),
+    CodeText("DISPUTED", ("signature-ambiguous",), "the signature is good here, and gpg, which was asked too, contradicts"),
+    CodeText("CERT_BAD", ("signature-bad",), "the authority's signature does not fit the certificate"),
+    CodeText("CERT_EXPIRED", ("signer-expired",), "the certificate was not valid at the time that is believed"),
+    CodeText("CERT_NOT_TRUSTED", ("signer-unknown",), "the certificate is by an authority that the policy does not name"),
+    CodeText("CERT_OPTION", ("signer-not-allowed",), "the certificate has a critical option that is not known here"),
+    CodeText("CERT_PRINCIPAL", ("signer-not-allowed",), "the certificate names nobody whom its authority may vouch for"),
+    CodeText("CERT_TYPE", ("signer-not-allowed",), "the certificate is one for hosts, not for people"),
+    CodeText("LIMIT", ("signer-not-allowed",), "only clean merges of this person count, and this is none"),
+)
+
+CODES: Final[dict[str, CodeText]] = {row.code: row for row in _ROWS}
+"""All codes, the good ones first."""
