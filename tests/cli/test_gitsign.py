@@ -103,7 +103,7 @@ def test_tags_are_verified_alike(place: Place, run: Run) -> None:
     for unsigned, rule in (([place.sigstore.entry(signed).attribute()], "verified"), ([], "signer-not-allowed")):
         tag = place.repo.write("tag", payload + place.sigstore.armored(signed, *unsigned) + b"\n")
         place.repo.update("refs/tags/v1", tag)
-        done = run(place.repo.path, "commits", "v1", "--policy", str(place.policy), "--output-format", "json")
+        done = run(place.repo.path, "commits", "--tags", "--policy", str(place.policy), "--output-format", "json")
         assert {each["subject"]["id"]: each["rule"] for each in done.report["findings"]} == {target: "verified", tag: rule}
 
 
