@@ -65,9 +65,9 @@ def _names(certificate: Certificate) -> list[x509.GeneralName]:
 
 
 def _mailbox(name: x509.GeneralName, constraint: x509.GeneralName, excluding: bool) -> bool:
-    local, _, host = str(name.value).rpartition("@")
+    local, sign, host = str(name.value).rpartition("@")
     wanted = str(constraint.value)
-    if not host or not wanted:
+    if not sign or not host or not wanted:
         return excluding
     if excluding:
         host = host.rstrip(".")
