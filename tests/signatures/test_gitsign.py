@@ -24,6 +24,7 @@ from tests.world.sigstore import (
     ENTRY_OID,
     ISSUER,
     LIFE,
+    REKOR2,
     T0,
     TIMESTAMP_OID,
     Signed,
@@ -34,6 +35,7 @@ from tests.world.sigstore import (
     chain,
     cms_of,
     log,
+    note_key_id,
     p256,
     tlv,
 )
@@ -109,6 +111,13 @@ class TestLevels:
         assert (found.level, found.time_source, found.anchored_at, found.notes) == (1, "certificate", None, ("no-log-time",))
         found = verify(sigstore, sigstore.cms(signed, entry, sigstore.timestamp(signed.signature, T0 + 9)))
         assert (found.level, found.time_source, found.anchored_at) == (2, "timestamp", T0 + 9)
+
+    def test_rekor_2_was_trusted_at_the_time_of_the_timestamp(self, sigstore: Sigstore) -> None:
+        signed = sigstore.sign(PAYLOAD, sigstore.leaf())
+        signature = sigstore.cms(signed, sigstore.entry2(signed).attribute(), sigstore.timestamp(signed.signature, T0 + 9))
+        log_id = note_key_id(REKOR2, sigstore.rekor2_key)
+        old = log(f"https://{REKOR2}", sigstore.rekor2_key, log_id, end="2023-11-14T22:13:28Z")
+        refused(sigstore, signature, "BAD_LOG_ENTRY", reason="does not trust", keys=keyring(sigstore, tlogs=[old]))
 
     def test_without_log_entry_the_certificate_tells_the_time(self, sigstore: Sigstore) -> None:
         found = verify(sigstore, sigstore.cms(sigstore.sign(PAYLOAD, sigstore.leaf())))
@@ -411,6 +420,15 @@ class TestTimestamp:
             assert verify(sigstore, signature, keys=keys).level == 2
         else:
             refused(sigstore, signature, "BAD_TIMESTAMP", keys=keys)
+
+    def test_authorities_of_the_policy_count_too(self, sigstore: Sigstore) -> None:
+        signed = sigstore.sign(PAYLOAD, sigstore.leaf())
+        other = Sigstore()
+        signature = sigstore.cms(signed, other.timestamp(signed.signature, T0 + 9))
+        root = KeyMaterial("", json.dumps(sigstore.trust()).encode(), "commits.trusted-root", name="trusted_root.json")
+        own = KeyMaterial("", other.tsa_root.public_bytes(DER), "commits.timestamp-roots[0]", name="tsa.der")
+        keys = gitsign.load(SigningMaterial(gitsign=(material(),), trusted_root=root, timestamp_roots=(own,)))
+        assert verify(sigstore, signature, keys=keys).time_source == "timestamp"
 
     def test_two_tokens_are_ambiguous(self, sigstore: Sigstore) -> None:
         signed = sigstore.sign(PAYLOAD, sigstore.leaf())

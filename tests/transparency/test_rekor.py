@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -11,7 +12,7 @@ from chainverify.errors import SignatureError
 from chainverify.formats import logentry
 from chainverify.transparency import rekor, roots
 from chainverify.transparency.rekor import Logged
-from tests.world.sigstore import REKOR2, T0, Entry, Signed, Sigstore, log, note_key_id, p256
+from tests.world.sigstore import REKOR2, T0, Entry, Signed, Sigstore, b64, log, note_key_id, p256
 
 PAYLOAD = b"tree 1\n\nmessage\n"
 
@@ -171,6 +172,17 @@ def test_two_signatures_by_the_log_are_ambiguous(sigstore: Sigstore, signed: Sig
     data = logentry.parse(sigstore.entry(signed).message())
     assert data.proof is not None
     note = data.proof.checkpoint + data.proof.checkpoint.splitlines()[-1] + "\n"
+    root = roots.parse(json.dumps(sigstore.trust()).encode())
+    with pytest.raises(SignatureError, match="exactly one good signature"):
+        rekor.verify(data._replace(proof=data.proof._replace(checkpoint=note)), sigstore.body(signed), root)
+
+
+def test_a_signature_for_another_key_of_the_same_name_does_not_count(sigstore: Sigstore, signed: Signed) -> None:
+    """The four bytes before it name the key: what a log signed for a key of another tree is not for this one."""
+    data = logentry.parse(sigstore.entry(signed).message())
+    assert data.proof is not None
+    text, _, last = data.proof.checkpoint.rpartition(" ")
+    note = f"{text} {b64(bytes(4) + base64.b64decode(last)[4:])}\n"
     root = roots.parse(json.dumps(sigstore.trust()).encode())
     with pytest.raises(SignatureError, match="exactly one good signature"):
         rekor.verify(data._replace(proof=data.proof._replace(checkpoint=note)), sigstore.body(signed), root)

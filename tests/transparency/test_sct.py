@@ -46,6 +46,7 @@ STRANGER = p256()
     [
         ({"sct_key": STRANGER}, "does not fit it"),
         ({"sct_for": spki(STRANGER)}, "does not fit it"),
+        ({"sct_algorithm": b"\5\3"}, "does not fit it"),
         ({"sct_at": T0 - 400 * DAY}, "at which the log is not trusted"),
     ],
 )

@@ -194,11 +194,13 @@ class Sigstore:
         sct_key: EcKey | None = None,
         sct_at: int | None = None,
         sct_for: bytes | None = None,
+        sct_algorithm: bytes = b"\4\3",
         usage: ObjectIdentifier | None = ExtendedKeyUsageOID.CODE_SIGNING,
         ca: bool = False,
         key: EcKey | None = None,
     ) -> Leaf:
-        """A certificate as Fulcio issues it. `by` another authority, `sct_for` another issuer's SubjectPublicKeyInfo."""
+        """A certificate as Fulcio issues it. `by` another authority, `sct_for` another issuer's SubjectPublicKeyInfo,
+        `sct_algorithm` what the timestamp says of its signature: SHA-256 with ECDSA."""
         authority_certificate, authority_key = by or (self.intermediate, self.intermediate_key)
         key = key or p256()
         if names is None:
@@ -235,14 +237,14 @@ class Sigstore:
         precertificate = builder.sign(authority_key, hashes.SHA256()).tbs_certificate_bytes
         stamp = self.sct(
             precertificate, sct_for or spki_of(authority_certificate), sct_key or self.ct_key,
-            (not_before if sct_at is None else sct_at) * 1000 + 123,
+            (not_before if sct_at is None else sct_at) * 1000 + 123, sct_algorithm,
         )  # fmt: skip
         builder = builder.add_extension(
             x509.UnrecognizedExtension(ObjectIdentifier("1.3.6.1.4.1.11129.2.4.2"), stamp), critical=False
         )
         return Leaf(key, builder.sign(authority_key, hashes.SHA256()))
 
-    def sct(self, precertificate: bytes, issuer: bytes, key: EcKey, at: int) -> bytes:
+    def sct(self, precertificate: bytes, issuer: bytes, key: EcKey, at: int, algorithm: bytes) -> bytes:
         """The extension's value: a list of one timestamp (RFC 6962 section 3.3). The log id is the trusted log's always."""
         message = b"".join((
             b"\0\0", at.to_bytes(8, "big"), b"\0\1", hashlib.sha256(issuer).digest(),
@@ -250,7 +252,7 @@ class Sigstore:
         ))  # fmt: skip
         signature = sign(key, message)
         one = b"".join((
-            b"\0", hashlib.sha256(spki(self.ct_key)).digest(), at.to_bytes(8, "big"), b"\0\0", b"\4\3",
+            b"\0", hashlib.sha256(spki(self.ct_key)).digest(), at.to_bytes(8, "big"), b"\0\0", algorithm,
             len(signature).to_bytes(2, "big"), signature,
         ))  # fmt: skip
         listed = len(one).to_bytes(2, "big") + one

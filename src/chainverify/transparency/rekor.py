@@ -119,7 +119,7 @@ def _check_proof(proof: InclusionProof, body: bytes, log: Log) -> bool:
     if (found.size, found.root) != (proof.size, proof.root):
         raise _bad("has an inclusion proof and a checkpoint of different trees")
     # Rekor 1 appends the number of the tree to the name of the log
-    if not log.host or (found.origin != log.host and not found.origin.startswith(f"{log.host} - ")):
+    if found.origin != log.host and not found.origin.startswith(f"{log.host} - "):
         raise _bad(f"has a checkpoint of {found.origin[:100]!r}, expected one of {log.host!r}")
     own = [one for one in found.signatures if one.name == log.host and one.hint == log.hint]
     if len(own) != 1 or not keys.signed(log.key, own[0].signature, found.signed):

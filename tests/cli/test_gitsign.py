@@ -1,0 +1,121 @@
+"""gitsign signatures in real repositories, from the policy file to the report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.world.repository import ALICE, BOB, Person, Repository, signed_commit
+from tests.world.sigstore import ISSUER, T0, Signed, Sigstore
+
+pytestmark = pytest.mark.tool("git")
+
+POLICY = f"""version = 1
+[tags]
+require = "signed"
+[commits]
+trusted-root = "trusted_root.json"
+[[signers]]
+name = "Alice"
+emails = ["{ALICE.email}"]
+gitsign = [{{ identity = "{ALICE.email}", issuer = "{ISSUER}" }}]
+[[signers]]
+name = "Bob"
+emails = ["{BOB.email}"]
+gitsign-level = 1
+gitsign = [{{ identity = "{BOB.email}", issuer = "{ISSUER}" }}]
+"""
+
+
+class Place(NamedTuple):
+    """A repository, the policy beside it, and who signs."""
+
+    repo: Repository
+    policy: Path
+    sigstore: Sigstore
+
+    def sign(self, payload: bytes, who: Person) -> Signed:
+        return self.sigstore.sign(payload, self.sigstore.leaf(who.email))
+
+    def commit(self, message: str, who: Person, *, logged: bool, by: Person | None = None) -> str:
+        """A commit of `who`, signed by the identity of `by`."""
+        payload = self.repo.read(self.repo.commit(message, {"a": message}, author=who, when=T0 + 4))
+        signed = self.sign(payload, by or who)
+        unsigned = [self.sigstore.entry(signed).attribute()] if logged else []
+        oid = self.repo.write("commit", signed_commit(payload, self.sigstore.armored(signed, *unsigned), self.repo.algorithm))
+        self.repo.update("HEAD", oid)
+        return oid
+
+    def report(self, run: Run) -> dict[str, dict[str, Any]]:
+        done = run(self.repo.path, "commits", "--policy", str(self.policy), "--output-format", "json")
+        return {each["subject"]["id"]: each for each in done.report["findings"]}
+
+
+@pytest.fixture(params=["sha1", "sha256"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    sigstore = Sigstore()
+    beside = tmp_path / "policy"
+    beside.mkdir()
+    (beside / "trusted_root.json").write_text(json.dumps(sigstore.trust()))
+    (beside / "policy.toml").write_text(POLICY)
+    return Place(Repository.create(tmp_path / "repo", bare=True, algorithm=request.param), beside / "policy.toml", sigstore)
+
+
+def test_levels_of_commits_are_held_against_the_policy(place: Place, run: Run) -> None:
+    logged = place.commit("logged", ALICE, logged=True)
+    bare = place.commit("not logged", ALICE, logged=False)
+    allowed = place.commit("not logged, and allowed", BOB, logged=False)
+    other = place.commit("bob as alice", ALICE, logged=True, by=BOB)
+    stranger = place.commit("stranger", ALICE, logged=True, by=Person("M", "mallory@example.org"))
+    found = place.report(run)
+    assert {oid: (each["rule"], each["evidence"].get("level"), each["evidence"]["code"]) for oid, each in found.items()} == {
+        logged: ("verified", 2, "GOOD"),
+        bare: ("signer-not-allowed", 1, "LEVEL_1"),
+        allowed: ("verified", 1, "GOOD"),
+        other: ("identity-mismatch", 2, "GOOD"),
+        stranger: ("signer-unknown", None, "NO_KEY"),
+    }
+    evidence = found[logged]["evidence"]
+    assert (evidence["format"], evidence["signer"], evidence["time_source"], evidence["signed_at"]) == (
+        "gitsign", "Alice", "log", "2023-11-14T22:13:27Z",
+    )  # fmt: skip
+    assert (evidence["claims"]["identity"], evidence["claims"]["issuer"]) == (ALICE.email, ISSUER)
+    assert found[allowed]["evidence"]["notes"] == ["no-log-entry"]
+    assert 'identity = "mallory@example.org"' in found[stranger]["hint"]
+
+
+def test_a_signature_does_not_move_to_another_commit(place: Place, run: Run) -> None:
+    raw = place.repo.read(place.commit("good", ALICE, logged=True))
+    moved = place.repo.write("commit", raw.replace(b"\n\ngood", b"\n\nevil"))
+    place.repo.update("HEAD", moved)
+    found = place.report(run)[moved]
+    assert (found["rule"], found["evidence"]["code"]) == ("signature-bad", "BAD")
+
+
+def test_tags_are_verified_alike(place: Place, run: Run) -> None:
+    target = place.commit("logged", ALICE, logged=True)
+    payload = f"object {target}\ntype commit\ntag v1\ntagger {ALICE.name} <{ALICE.email}> {T0 + 4} +0000\n\nrelease\n".encode()
+    signed = place.sign(payload, ALICE)
+    for unsigned, rule in (([place.sigstore.entry(signed).attribute()], "verified"), ([], "signer-not-allowed")):
+        tag = place.repo.write("tag", payload + place.sigstore.armored(signed, *unsigned) + b"\n")
+        place.repo.update("refs/tags/v1", tag)
+        done = run(place.repo.path, "commits", "--tags", "--policy", str(place.policy), "--output-format", "json")
+        assert {each["subject"]["id"]: each["rule"] for each in done.report["findings"]} == {target: "verified", tag: rule}
+
+
+def test_a_trust_root_that_cannot_be_read_is_an_error_of_the_policy(place: Place, run: Run) -> None:
+    place.commit("logged", ALICE, logged=True)
+    (place.policy.parent / "trusted_root.json").write_text('{"mediaType": "x"}')
+    done = run(place.repo.path, "commits", "--policy", str(place.policy))
+    assert (done.status, done.out) == (2, "")
+    assert "trusted_root.json cannot be read: trust root has the media type 'x'" in done.err
+
+
+def test_gitsign_may_be_left_out_of_the_formats(place: Place, run: Run) -> None:
+    oid = place.commit("logged", ALICE, logged=True)
+    place.policy.write_text(POLICY.replace("[commits]", '[commits]\nformats = ["openpgp", "x509"]'))
+    assert place.report(run)[oid]["rule"] == "signature-format-not-allowed"
