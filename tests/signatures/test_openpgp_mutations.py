@@ -21,9 +21,9 @@ from chainverify.errors import Malformed, SignatureError
 from chainverify.formats import armor as armor_reader
 from chainverify.formats import objects
 from chainverify.formats import openpgp as packets
-from chainverify.model.signing import Clock, SignatureOptions
+from chainverify.model.signing import Clock, SignatureOptions, SigningMaterial
 from chainverify.signatures import backends
-from tests.signatures.test_openpgp import NOW, damaged, ring_of
+from tests.signatures.test_openpgp import NOW, damaged, material
 from tests.world.openpgp import (
     ForgedKey,
     armor,
@@ -57,8 +57,8 @@ class Subject(NamedTuple):
 def subject(kind: str, *, version: int = 4, github: bool = False) -> Subject:
     key = ForgedKey.create(kind, version=version)
     wrong = {"hashed": [created(START)], "unhashed": [issuer_id(key)], "pad": 1, "left": b"\0\0"} if github else {}
-    ring = ring_of(certificate(key))
-    return Subject(key, key.sign(0, PAYLOAD, **wrong), backends.Keyrings(ring, None))  # type: ignore[arg-type]
+    keyrings = backends.load(SigningMaterial(openpgp=(material(certificate(key)),)))
+    return Subject(key, key.sign(0, PAYLOAD, **wrong), keyrings)  # type: ignore[arg-type]
 
 
 SUBJECTS = [
