@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from typing import Final, Literal, NoReturn, TypeAlias
 
 from chainverify.errors import BudgetExceeded, Malformed
@@ -45,6 +46,14 @@ _match_ident: Final = re.compile(
     rb"([^<>\x00\r]*) <([^<>\x00\r]*)> (-?[0-9]{1,19}) ([+-][0-9]{4})"
 ).fullmatch
 _match_name: Final = re.compile(rb"[\x21-\x7e]+").fullmatch
+_IDENT: Final = rb"([^<>\x00\r\n]*) <([^<>\x00\r\n]*)> (-?[0-9]{1,19}) ([+-][0-9]{4})\n"
+_match_start: Final[dict[str, Callable[[bytes], re.Match[bytes] | None]]] = {
+    algorithm: re.compile(
+        rb"tree ([0-9a-f]{%d})\n((?:parent [0-9a-f]{%d}\n)*)author %bcommitter %b(?! )" % (width, width, _IDENT, _IDENT)
+    ).match
+    for algorithm, width in _WIDTH.items()
+}
+"""The start of a commit as nearly all have it, in one step; `_start` reads the same, and knows what is wrong with the others."""
 
 
 def object_id(kind: str, raw: bytes, algorithm: Algorithm) -> str:
@@ -66,30 +75,20 @@ def parse_commit(oid: str, raw: bytes, algorithm: Algorithm) -> Commit:
     Raises `Malformed` (rule `commit-malformed`, or `signature-ambiguous`) and `BudgetExceeded`.
     """
     head, message = _split("commit", oid, raw, algorithm)
-    width = _WIDTH[algorithm]
-    fields = head.replace(b"\n ", b"\0").split(b"\n")
-    tree = _object_name(fields[0], b"tree ", width)
-    index = 1
-    parents: list[str] = []
-    for field in fields[1:]:
-        if not field.startswith(b"parent "):
-            break
-        parents.append(_object_name(field, b"parent ", width))
-        index += 1
-    if index > 2:
-        _check_parents(parents)
-    if len(fields) < index + 2:
-        _malformed("commit header ends before author and committer")
-    author = _ident(fields[index], b"author ")
-    committer = _ident(fields[index + 1], b"committer ")
-
+    usual = _match_start[algorithm](raw)
+    if usual is None:
+        tree, parents, author, committer, fields = _start(head, _WIDTH[algorithm])
+    else:
+        tree, parents, author, committer = _usual(usual)
+        end = usual.end()
+        fields = raw[end : len(head)].replace(b"\n ", b"\0").split(b"\n") if end < len(head) else []
     signature: bytes | None = None
     encoding: str | None = None
     payload = raw
     notes: tuple[str, ...] = ()
     mergetags: tuple[bytes, ...] = ()
     expected = _SIGNATURE_FIELD[algorithm]
-    for field in fields[index + 2 :]:
+    for field in fields:
         if field.startswith(b"gpgsig"):
             if signature is not None or not field.startswith(expected):
                 _ambiguous_header(field, expected)
@@ -106,7 +105,40 @@ def parse_commit(oid: str, raw: bytes, algorithm: Algorithm) -> Commit:
             mergetags += (field[9:].replace(b"\0", b"\n") + b"\n",)
         else:
             notes = _noted(notes, _check_extra(field, _FIXED))
-    return Commit(oid, tree, tuple(parents), author, committer, encoding, message, payload, signature, notes, mergetags)
+    return Commit(oid, tree, parents, author, committer, encoding, message, payload, signature, notes, mergetags)
+
+
+def _usual(start: re.Match[bytes]) -> tuple[str, tuple[str, ...], Ident, Ident]:
+    """Tree, parents, author and committer of a start that `_match_start` found."""
+    tree, named, *who = start.groups()
+    parents = named.decode("ascii").split()[1::2]
+    if len(parents) > 1:
+        _check_parents(parents)
+    author = Ident(who[0], who[1], _time(who[2], b"author "), who[3])
+    # most people commit what they wrote, at once
+    same = who[:4] == who[4:]
+    committer = author if same else Ident(who[4], who[5], _time(who[6], b"committer "), who[7])
+    return tree.decode("ascii"), tuple(parents), author, committer
+
+
+def _start(head: bytes, width: int) -> tuple[str, tuple[str, ...], Ident, Ident, list[bytes]]:
+    """Tree, parents, author and committer of a commit's header, and the fields after them. Raises `Malformed`."""
+    fields = head.replace(b"\n ", b"\0").split(b"\n")
+    tree = _object_name(fields[0], b"tree ", width)
+    index = 1
+    parents: list[str] = []
+    for field in fields[1:]:
+        if not field.startswith(b"parent "):
+            break
+        parents.append(_object_name(field, b"parent ", width))
+        index += 1
+    if index > 2:
+        _check_parents(parents)
+    if len(fields) < index + 2:
+        _malformed("commit header ends before author and committer")
+    author = _ident(fields[index], b"author ")
+    committer = _ident(fields[index + 1], b"committer ")
+    return tree, tuple(parents), author, committer, fields[index + 2 :]
 
 
 def parse_tag(oid: str, raw: bytes, algorithm: Algorithm) -> Tag:
@@ -182,10 +214,15 @@ def _ident(field: bytes, start: bytes) -> Ident:
     if found is None:
         _malformed(f"expected '{start.decode()}NAME <EMAIL> SECONDS ZONE', got {_show(field)}")
     name, email, seconds, zone = found.groups()
-    time = int(seconds)
+    return Ident(name, email, _time(seconds, start), zone)
+
+
+def _time(digits: bytes, start: bytes) -> int:
+    """The seconds of a field."""
+    time = int(digits)
     if not -MAX_TIME <= time <= MAX_TIME:
         _malformed(f"{start.decode()}time {time} is out of range, expected at most {MAX_TIME}")
-    return Ident(name, email, time, zone)
+    return time
 
 
 def _single_line(field: bytes, start: bytes) -> bytes:

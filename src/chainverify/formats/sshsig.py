@@ -7,6 +7,7 @@ damage `signature-bad`; all errors are `Malformed`.
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Final, NamedTuple
 
 from chainverify.formats import pem
@@ -19,6 +20,14 @@ MAGIC: Final = b"SSHSIG"
 VERSION: Final = 1
 HASHES: Final = ("sha256", "sha512")
 """The message digests that OpenSSH signs with."""
+
+
+_match_usual: Final = re.compile(
+    rb"SSHSIG\0\0\0\x01\0\0\0\x33(\0\0\0\x0bssh-ed25519\0\0\0\x20.{32})\0\0\0\x03git\0\0\0\0"
+    rb"\0\0\0\x06(sha(?:256|512))\0\0\0\x53\0\0\0\x0bssh-ed25519\0\0\0\x40(.{64})",
+    re.DOTALL,
+).fullmatch
+"""The structure that most commits have, by an Ed25519 key: all its lengths are fixed, so it is read in one step."""
 
 
 class SshSignature(NamedTuple):
@@ -50,6 +59,10 @@ def parse_blob(blob: bytes) -> SshSignature:
     A reserved field that is not empty is refused as ambiguous: OpenSSH signs and verifies it as empty whatever it
     holds, the protocol text puts it under the signature.
     """
+    usual = _match_usual(blob)
+    if usual is not None:
+        key, digest, made = usual.groups()
+        return SshSignature(key, b"git", digest.decode("ascii"), "ssh-ed25519", made)
     reader = WireReader(blob, "SSH signature")
     if reader.raw(len(MAGIC)) != MAGIC:
         raise damaged("SSH signature does not start with SSHSIG")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from chainverify.errors import Malformed
 
 MAX_STRING_BYTES: Final = 1 << 18
 """The longest string read: far above an RSA key of 16384 bits."""
+_match_name: Final = re.compile(rb"[\x21-\x7e]{1,64}").fullmatch
 
 
 class WireReader:
@@ -65,7 +67,7 @@ class WireReader:
     def name(self) -> str:
         """A string that names an algorithm: printable ASCII, not empty (RFC 4251 section 6)."""
         value = self.string()
-        if not value or len(value) > 64 or any(not 0x21 <= byte <= 0x7E for byte in value):
+        if _match_name(value) is None:
             raise damaged(f"{self._what} has a bad algorithm name {value[:64]!r}")
         return value.decode("ascii")
 

@@ -257,9 +257,9 @@ _Broken = tuple[str, str, str, str]
 
 def _date_broken(subject: Subject, named: _Named, clock: Clock) -> Iterator[_Broken]:
     """A date of the object itself that is yet to come: whatever sorts or expires by dates is led astray by it."""
-    dates = {_WHO.get(subject.kind, "committer"): named.committer, "author": named.author}
-    for role, ident in dates.items():
-        if ident is not None and ident.time > clock.now + MAX_AHEAD and (role != "author" or ident != named.committer):
+    latest = clock.now + MAX_AHEAD
+    for role, ident in ((_WHO.get(subject.kind, "committer"), named.committer), ("author", named.author)):
+        if ident is not None and ident.time > latest and (role != "author" or ident != named.committer):
             yield (
                 "commit-malformed",
                 "FUTURE",
