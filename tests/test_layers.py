@@ -31,7 +31,7 @@ PLUGINS = {"signatures", "images", "manifests", "forges", "output"}
 SHARED = {
     "signatures": {
         "backends", "openpgp_crypto", "openpgp_certificates", "openpgp_keyring", "ed25519", "ssh_crypto", "ssh_keyring",
-        "ssh_certificates", "x509_keyring",
+        "ssh_certificates", "facts", "x509_keyring",
     },
     "images": {"verify", "candidates", "keys"},
     "manifests": {"yamlnodes", "extract"},

@@ -5,13 +5,14 @@ A format's module is imported when a policy has a key of that kind, so a policy 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from chainverify.errors import BackendCrashed, ChainverifyError, Malformed, SignatureError
 from chainverify.model.signing import FORMAT_TITLES, Clock, Evidence, Format, SignatureOptions, SigningMaterial
 
 if TYPE_CHECKING:
+    from chainverify.signatures.facts import Fact
     from chainverify.formats.cms import Cms
     from chainverify.signatures.gitsign import GitsignKeyring
     from chainverify.signatures.openpgp import OpenPgpKeyring
@@ -80,11 +81,14 @@ def verify(  # noqa: PLR0917 - the seam of all backends, with the formats as one
     clock: Clock,
     options: SignatureOptions,
     formats: Collection[Format],
+    remember: Callable[[Fact], None] | None = None,
 ) -> Evidence:
     """Proof that a key of the policy made `signature` over `payload`, in one of `formats`.
 
     1. the first line names a format, and for CMS the signer's certificate says whether it is gitsign's, 2. the policy accepts
     the format, 3. the policy has keys of the format, 4. the format's verifier proves the signature.
+
+    `remember` is called with the cryptographic fact, for `recall`, where there is one: of plain SSH keys and of OpenPGP.
 
     Raises `SignatureError` (rule `signature-format-not-allowed` for the second, `signer-unknown` for the third), other
     errors of ours as the verifier raised them, and `BackendCrashed` in place of any foreign exception.
@@ -104,14 +108,44 @@ def verify(  # noqa: PLR0917 - the seam of all backends, with the formats as one
             cms = _parse_cms(signature)
             name = _cms_format(cms)
         _check_accepted(name, signature, formats)
-        return _prove(name, payload, signature, cms, keyrings, clock, options)
+        return _prove(name, payload, signature, cms, keyrings, clock, options, remember)
     except ChainverifyError:
         raise
     except Exception as error:
-        raise BackendCrashed(
-            f"the {FORMAT_TITLES[name]} verifier failed with {type(error).__name__}: the signature was not judged",
-            hint="please report this, with the object",
-        ) from error
+        raise _crashed(name, error) from error
+
+
+def recall(
+    fact: Fact, keyrings: Keyrings, clock: Clock, options: SignatureOptions, formats: Collection[Format]
+) -> Evidence | None:
+    """As `verify` of the signature that a fact is about, without the cryptography; None where it must be verified itself.
+
+    A fact only spares the check of a signature that it is about, with a key that the policy has now. Raises as `verify`.
+    """
+    name = fact.kind.format
+    if name not in formats:
+        return None
+    try:
+        if name == "ssh" and keyrings.ssh is not None:
+            from chainverify.signatures import ssh
+
+            return ssh.recall(fact, keyrings.ssh, clock, options)
+        if name == "openpgp" and keyrings.openpgp is not None:
+            from chainverify.signatures import openpgp
+
+            return openpgp.recall(fact, keyrings.openpgp, clock, options)
+    except ChainverifyError:
+        raise
+    except Exception as error:
+        raise _crashed(name, error) from error
+    return None
+
+
+def _crashed(name: str, error: Exception) -> BackendCrashed:
+    return BackendCrashed(
+        f"the {FORMAT_TITLES[name]} verifier failed with {type(error).__name__}: the signature was not judged",
+        hint="please report this, with the object",
+    )
 
 
 def _check_accepted(name: str, signature: bytes, formats: Collection[Format]) -> None:
@@ -169,16 +203,17 @@ def _prove(  # noqa: PLR0917
     keyrings: Keyrings,
     clock: Clock,
     options: SignatureOptions,
+    remember: Callable[[Fact], None] | None,
 ) -> Evidence:
     """Steps 3 and 4. A format that the table names and that has no verifier here has no keys either."""
     if name == "ssh" and keyrings.ssh is not None:
         from chainverify.signatures import ssh
 
-        return ssh.verify(payload, signature, keyrings.ssh, clock, options)
+        return ssh.verify(payload, signature, keyrings.ssh, clock, options, remember)
     if name == "openpgp" and keyrings.openpgp is not None:
         from chainverify.signatures import openpgp
 
-        return openpgp.verify(payload, signature, keyrings.openpgp, clock, options)
+        return openpgp.verify(payload, signature, keyrings.openpgp, clock, options, remember)
     if name == "x509" and cms is not None and keyrings.x509 is not None:
         from chainverify.signatures import x509
 

@@ -6,7 +6,8 @@ signature is done by `load`.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
 from cryptography.exceptions import InvalidSignature
 
@@ -14,11 +15,12 @@ from chainverify.errors import Malformed, SignatureError
 from chainverify.formats import openpgp, openpgp_keys
 from chainverify.formats.openpgp import Signature
 from chainverify.model.signing import Clock, Evidence, SignatureOptions
+from chainverify.signatures.facts import Fact, Kind
 from chainverify.signatures.openpgp_certificates import Mode, Standing
 from chainverify.signatures.openpgp_crypto import HASHES, MD5, RIPEMD160, SHA1, algorithm_name, check
 from chainverify.signatures.openpgp_keyring import OpenPgpKeyring, TrustedKey, load
 
-__all__ = ["OpenPgpKeyring", "TrustedKey", "load", "verify"]
+__all__ = ["OpenPgpKeyring", "TrustedKey", "load", "recall", "verify"]
 
 MAX_FUTURE_SECONDS: Final = 300
 """How far a signature's own time may lie after the clock: computers disagree a little."""
@@ -50,7 +52,23 @@ _MODES: Final[dict[str, Mode]] = {"strict": "strict", "backfill": "backfill", "i
 _VERDICT_FIRST: Final = ("GOOD", "REVOKED_HARD", "REVOKED_SOFT_AT_T", "EXPIRED_AT_T", "FUTURE", "NOT_SIGNING_CAPABLE")
 
 
-def verify(payload: bytes, signature: bytes, keyring: OpenPgpKeyring, clock: Clock, options: SignatureOptions) -> Evidence:
+class _Made(NamedTuple):
+    """What steps 1 to 5 prove: the key that made a signature, once for each certificate that claims it, and what the signature
+    says. `left_fits` is whether its digest prefix is right."""
+
+    candidates: tuple[TrustedKey, ...]
+    signature: Signature
+    left_fits: bool
+
+
+def verify(  # noqa: PLR0917 - as the seam
+    payload: bytes,
+    signature: bytes,
+    keyring: OpenPgpKeyring,
+    clock: Clock,
+    options: SignatureOptions,
+    remember: Callable[[Fact], None] | None = None,
+) -> Evidence:
     """Proof that a key of the keyring signed `payload` and was good at the time; `signature` is the armor.
 
     The first row that applies decides:
@@ -84,8 +102,62 @@ def verify(payload: bytes, signature: bytes, keyring: OpenPgpKeyring, clock: Clo
 
     Wrong digest prefixes, leading zeros in numbers and a missing fingerprint are noted, not failures.
 
+    `remember` is called with the fact of steps 1 to 5 where it stays one under every policy.
+
     Raises `SignatureError` with a code of the table; its evidence holds `fingerprint` once known.
     """
+    made = _prove(payload, signature, keyring, options)
+    if remember is not None and (fact := _fact(made)) is not None:
+        remember(fact)
+    return _judge(made, clock, options)
+
+
+def recall(fact: Fact, keyring: OpenPgpKeyring, clock: Clock, options: SignatureOptions) -> Evidence | None:
+    """As `verify` of the signature that a fact is about, without the check; None where the keyring asks for another one.
+
+    That is where the name in the signature does not mean exactly the key of the fact, or that key may not be used.
+    """
+    kind = fact.kind
+    if kind.fingerprint is not None:
+        candidates = keyring.by_fingerprint.get(kind.fingerprint, ())
+    else:
+        candidates = keyring.by_key_id.get(kind.key_id, ()) if kind.key_id is not None else ()
+    hashing = HASHES.get(kind.hash_algorithm)
+    if len(candidates) != 1 or hashing is None:
+        return None
+    trusted = candidates[0]
+    if trusted.digest != kind.key or trusted.key.key is None or hashing.size < trusted.key.min_digest:
+        return None
+    said = Signature(
+        openpgp.BINARY, trusted.key.algorithm, kind.hash_algorithm, b"", b"", (), fact.created, kind.expires,
+        kind.fingerprint, kind.key_id, kind.signer_user_id, notes=kind.notes,
+    )  # fmt: skip
+    return _judge(_Made(candidates, said, kind.left_fits), clock, options)
+
+
+def _fact(made: _Made) -> Fact | None:
+    """What of a proof is worth keeping: nothing that a policy had to allow, or that other certificates could change."""
+    said = made.signature
+    named = said.fingerprint is not None or said.key_id is not None
+    if len(made.candidates) != 1 or not named or not _is_usual(said):
+        return None
+    return Fact(
+        Kind(
+            "openpgp", made.candidates[0].digest, "", said.hash_algorithm, said.expires, said.fingerprint, said.key_id,
+            said.signer_user_id, said.notes, made.left_fits,
+        ),
+        said.created,
+    )  # fmt: skip
+
+
+def _is_usual(parsed: Signature) -> bool:
+    """Whether nothing of a signature's form and algorithms needs a second look."""
+    known = parsed.algorithm in _VERIFYING and parsed.hash_algorithm in HASHES
+    return known and parsed.kind == openpgp.BINARY and parsed.hash_algorithm not in (SHA1, MD5)
+
+
+def _prove(payload: bytes, signature: bytes, keyring: OpenPgpKeyring, options: SignatureOptions) -> _Made:
+    """Steps 1 to 5, the last part of 4 excepted. Raises `SignatureError`."""
     try:
         parsed = openpgp.parse_detached(signature)
     except openpgp.UnsupportedVersion as error:
@@ -94,16 +166,9 @@ def verify(payload: bytes, signature: bytes, keyring: OpenPgpKeyring, clock: Clo
         raise SignatureError(
             error.message, code="MALFORMED", rule=error.rule, hint=error.hint, evidence={"format": "openpgp"}
         ) from error
-    hashing = HASHES.get(parsed.hash_algorithm)
-    if (
-        hashing is None
-        or parsed.kind != openpgp.BINARY
-        or parsed.algorithm not in _VERIFYING
-        or parsed.hash_algorithm in (SHA1, MD5)
-    ):
+    if not _is_usual(parsed):
         _check_algorithms(parsed, options)
-    # `_check_algorithms` raised where it is None; the type checker cannot know
-    hashing = hashing or HASHES[parsed.hash_algorithm]
+    hashing = HASHES[parsed.hash_algorithm]
 
     candidates = _candidates(parsed, keyring)
     state = hashing.new(parsed.salt, usedforsecurity=False)
@@ -118,6 +183,13 @@ def verify(payload: bytes, signature: bytes, keyring: OpenPgpKeyring, clock: Clo
             raise _bad(trusted) from error
     else:
         candidates = _verified(candidates, parsed, signed, hashing.size)
+    return _Made(candidates, parsed, signed[:2] == parsed.left)
+
+
+def _judge(made: _Made, clock: Clock, options: SignatureOptions) -> Evidence:
+    """What policy and time say of a signature that is good: the last part of step 4, and steps 6 to 11. Raises `SignatureError`."""
+    candidates, parsed, left_fits = made
+    trusted = candidates[0]
     if trusted.certificate.weak or trusted.certificate.dated or len(candidates) > 1:
         candidates = _with_strong_primary(candidates, options, dsa=_is_of_dsas_time(parsed, options))
 
@@ -125,7 +197,7 @@ def verify(payload: bytes, signature: bytes, keyring: OpenPgpKeyring, clock: Clo
     time, source = believed
     trusted, standing = _standing(candidates, time, options)
     notes = _accept(trusted, standing, parsed, believed, clock, lenient=options.key_validity == "identity")
-    if signed[:2] != parsed.left:
+    if not left_fits:
         notes += ("left16-mismatch",)
     code = "GOOD"
     if time != clock.now and options.key_validity != "identity":
@@ -141,7 +213,7 @@ def verify(payload: bytes, signature: bytes, keyring: OpenPgpKeyring, clock: Clo
         trusted.certificate.signer,
         time,
         source,
-        f"{trusted.key.name}/{hashing.name}",
+        f"{trusted.key.name}/{HASHES[parsed.hash_algorithm].name}",
         code,
         notes,
         standing.emails,

@@ -10,17 +10,20 @@ from chainverify.errors import Malformed, PolicyError
 from chainverify.formats import openpgp, openpgp_keys
 from chainverify.formats.openpgp import Signature
 from chainverify.model.signing import KeyMaterial
+from chainverify.signatures import facts
 from chainverify.signatures.openpgp_certificates import Certificate, evaluate
 from chainverify.signatures.openpgp_crypto import Key, decode
 
 
 class TrustedKey(NamedTuple):
-    """A key of a certificate of the policy: number `number` of `certificate`, ready to verify with."""
+    """A key of a certificate of the policy: number `number` of `certificate`, ready to verify with; `digest` is that of all of
+    the key (`facts.digest_of`)."""
 
     fingerprint: str
     key: Key
     certificate: Certificate
     number: int
+    digest: bytes
 
 
 class OpenPgpKeyring(NamedTuple):
@@ -99,7 +102,9 @@ def _keyring(certificates: Sequence[tuple[Certificate, KeyMaterial]]) -> OpenPgp
     for certificate, material in certificates:
         for number, component in enumerate(certificate.keys):
             packed = component.packet.fingerprint
-            trusted = TrustedKey(packed.hex().upper(), component.key, certificate, number)
+            trusted = TrustedKey(
+                packed.hex().upper(), component.key, certificate, number, facts.digest_of(component.packet.body)
+            )
             if component.proven and owners.setdefault(trusted.fingerprint, certificate.signer) != certificate.signer:
                 raise _claimed_twice(trusted.fingerprint, owners[trusted.fingerprint], material)
             keys.append(trusted)

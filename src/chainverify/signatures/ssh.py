@@ -6,18 +6,26 @@ signature's own key is looked up by its bytes and, where it is not there, decode
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from chainverify.errors import Malformed, SignatureError
 from chainverify.formats import sshcert, sshkey, sshsig
 from chainverify.model.signing import Clock, Evidence, SignatureOptions
 from chainverify.signatures import ssh_keyring
+from chainverify.signatures.facts import Fact, Kind, digest_of
 from chainverify.signatures.ssh_crypto import MIN_RSA_BITS, check, signed_data
 from chainverify.signatures.ssh_keyring import SshKeyring, TrustedKey, load
 
-__all__ = ["SshKeyring", "TrustedKey", "load", "verify"]
+__all__ = ["SshKeyring", "TrustedKey", "load", "recall", "verify"]
 
 
-def verify(
-    payload: bytes, signature: bytes, keyring: SshKeyring, clock: Clock, options: SignatureOptions
+def verify(  # noqa: PLR0917 - as the seam
+    payload: bytes,
+    signature: bytes,
+    keyring: SshKeyring,
+    clock: Clock,
+    options: SignatureOptions,
+    remember: Callable[[Fact], None] | None = None,
 ) -> Evidence:
     """Proof that a key of the keyring signed `payload` for git; `signature` is the armor.
 
@@ -47,6 +55,9 @@ def verify(
     the first. `options.key_validity` has no say in the time of lines and certificates: those are the policy's word, and an
     authority's.
 
+    `remember` is called with the fact of steps 1 to 7 for a plain key: neither a certificate nor a security key, of whose flags the
+    policy has a say.
+
     Raises `SignatureError` with a code of the tables; its evidence holds the key's `fingerprint` once known.
     """
     try:
@@ -65,10 +76,27 @@ def verify(
     if trusted is None:
         raise _unknown_key(parsed.public_key, fingerprint, keyring, evidence)
     check(trusted.key, parsed, signed, options.ssh_require, evidence)
+    algorithm = f"{parsed.algorithm}/{parsed.hash_algorithm}"
+    if remember is not None and not trusted.key.application:
+        remember(Fact(Kind("ssh", digest_of(parsed.public_key), algorithm)))
+    return _judge(trusted, algorithm, keyring, clock, options)
+
+
+def recall(fact: Fact, keyring: SshKeyring, clock: Clock, options: SignatureOptions) -> Evidence | None:
+    """As `verify` of the signature that a fact is about, without the check; None where the keyring has not the fact's key."""
+    trusted = keyring.digests.get(fact.kind.key)
+    return _judge(trusted, fact.kind.algorithm, keyring, clock, options) if trusted is not None else None
+
+
+def _judge(
+    trusted: TrustedKey, algorithm: str, keyring: SshKeyring, clock: Clock, options: SignatureOptions
+) -> Evidence:
+    """What policy and time say of a signature that is good: steps 8 to 11. Raises `SignatureError`."""
+    fingerprint = trusted.key.fingerprint
+    evidence: dict[str, object] = {"format": "ssh", "fingerprint": fingerprint}
     if trusted.revoked:
         raise ssh_keyring.revoked(fingerprint, trusted.revoked, evidence)
     believed = ssh_keyring.believed_time(clock, options)
-    algorithm = f"{parsed.algorithm}/{parsed.hash_algorithm}"
     if not trusted.lines:
         return Evidence("ssh", fingerprint, fingerprint, trusted.signer, *believed, algorithm, notes=keyring.notes)
 
@@ -120,12 +148,3 @@ def _unknown_key(blob: bytes, fingerprint: str, keyring: SshKeyring, evidence: d
         hint="if it should be, add its public key to the signer's ssh list in the policy",
         evidence=evidence,
     )
-
-
-def _believed_time(clock: Clock, options: SignatureOptions) -> tuple[int, str]:
-    """The time the verdict rests on and its source: the strongest the caller has, or now where the policy says so."""
-    if options.key_validity == "now":
-        return clock.now, "now"
-    if clock.arrival is not None:
-        return clock.arrival, "arrival"
-    return clock.claimed, "committer"

@@ -13,6 +13,7 @@ from chainverify.formats.allowed_signers import AllowedSigner, format_time
 from chainverify.formats.krl import RevokedKeys
 from chainverify.formats.sshkey import SshPublicKey
 from chainverify.model.signing import Clock, KeyMaterial, SignatureOptions, SigningMaterial
+from chainverify.signatures import facts
 from chainverify.signatures.ssh_crypto import NAMESPACE, Key, decode
 
 MAX_SHOWN_LINES: Final = 3
@@ -56,13 +57,15 @@ class TrustedKey(NamedTuple):
 class SshKeyring(NamedTuple):
     """All SSH keys of a policy by their wire form: those that sign, and the authorities that issue certificates.
 
-    `revocations` are the files of revoked keys by name; `notes` what was left aside in them.
+    `revocations` are the files of revoked keys by name; `notes` what was left aside in them; `digests` the keys that sign by
+    the digest of their wire form (`facts.digest_of`).
     """
 
     keys: Mapping[bytes, TrustedKey]
     authorities: Mapping[bytes, TrustedKey] = MappingProxyType({})
     revocations: tuple[tuple[str, RevokedKeys], ...] = ()
     notes: tuple[str, ...] = ()
+    digests: Mapping[bytes, TrustedKey] = MappingProxyType({})
 
 
 def load(material: SigningMaterial) -> SshKeyring:
@@ -215,11 +218,13 @@ class _Found:
                 return TrustedKey(self.owners[blob], key, (), revoked_key(revocations, public))
             return TrustedKey("", key, tuple(lines[blob]), revoked_key(revocations, public))
 
+        keys = {blob: trusted(blob, self.lines) for blob in (*self.unlimited, *self.lines)}
         return SshKeyring(
-            MappingProxyType({blob: trusted(blob, self.lines) for blob in (*self.unlimited, *self.lines)}),
+            MappingProxyType(keys),
             MappingProxyType({blob: trusted(blob, self.authorities) for blob in self.authorities}),
             revocations,
             tuple(dict.fromkeys(note for _, one in revocations for note in one.notes)),
+            MappingProxyType({facts.digest_of(blob): key for blob, key in keys.items()}),
         )
 
 
