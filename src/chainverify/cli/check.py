@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from chainverify.cli import policies, reasons
+from chainverify.cli import facts, policies, reasons
+from chainverify.cli.facts import cache_option
 from chainverify.cli.options import Options, home, shared
 from chainverify.cli.progress import Progress
 from chainverify.cli.reporting import finish
@@ -21,8 +22,9 @@ from chainverify.jobs.deployed import Source
 @click.option("--tags", is_flag=True, help="Verify all tags too.")
 @click.option("--layout", "layouts", type=click.Path(file_okay=False, exists=True, path_type=Path), multiple=True,
               metavar="DIR", help="Read images from this OCI layout before any registry; may be repeated.")  # fmt: skip
+@cache_option
 @shared
-def check(ranges: tuple[str, ...], tags: bool, layouts: tuple[Path, ...], options: Options) -> int:
+def check(ranges: tuple[str, ...], tags: bool, layouts: tuple[Path, ...], cache: bool, options: Options) -> int:
     """Check everything the policy asks: signatures, messages and images.
 
     Without RANGE: the whole history after the introduction commits, and all images of HEAD. With A..B: the commits of the
@@ -40,8 +42,8 @@ def check(ranges: tuple[str, ...], tags: bool, layouts: tuple[Path, ...], option
     repo = Repository.discover(options.directory)
     loaded = policies.load(repo, options, ranges)
     source = Source(options.offline, os.environ, layouts, home())
-    with Progress("objects", enabled=options.progress) as progress:
+    with facts.opened(repo, options, wanted=cache) as known, Progress("objects", enabled=options.progress) as progress:
         report = job.check(
-            repo, ranges, loaded, source, options.now, tags=tags, jobs=options.jobs, progress=progress
+            repo, ranges, loaded, source, options.now, tags=tags, jobs=options.jobs, progress=progress, facts=known
         )
     return finish(report._replace(reason=reasons.nothing(loaded.policy, ranges)), options)

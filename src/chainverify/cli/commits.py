@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from chainverify.cli import policies, reasons
+from chainverify.cli import facts, policies, reasons
+from chainverify.cli.facts import cache_option
 from chainverify.cli.options import Options, shared
 from chainverify.cli.progress import Progress
 from chainverify.cli.reporting import finish
@@ -21,8 +22,11 @@ from chainverify.rules import enforcement
 @click.option("--tags", is_flag=True, help="Verify all tags too.")
 @click.option("--all", "all_refs", is_flag=True, help="The history of HEAD, all branches and remote branches.")
 @click.option("--ref", "named", metavar="NAME", multiple=True, help="The history of this ref; may be repeated.")
+@cache_option
 @shared
-def commits(ranges: tuple[str, ...], tags: bool, all_refs: bool, named: tuple[str, ...], options: Options) -> int:
+def commits(
+    ranges: tuple[str, ...], *, tags: bool, all_refs: bool, named: tuple[str, ...], cache: bool, options: Options
+) -> int:
     """Verify the signatures of commits.
 
     Without RANGE: everything reachable from HEAD after the policy's introduction commit. A RANGE is what `git log` takes:
@@ -48,11 +52,12 @@ def commits(ranges: tuple[str, ...], tags: bool, all_refs: bool, named: tuple[st
     material = signing_material(policy, loaded.read)
     findings, counts = [], {}
     if policy.commits is not None:
-        selection = history.select(repo, revisions, policy)
-        with Progress("commits", enabled=options.progress) as progress:
-            verdicts = history.check_commits(
-                repo, selection, policy, material, options.now, jobs=options.jobs, progress=progress
-            )
+        with facts.opened(repo, options, wanted=cache) as known:
+            selection = history.select(repo, revisions, policy, known)
+            with Progress("commits", enabled=options.progress) as progress:
+                verdicts = history.check_commits(
+                    repo, selection, policy, material, options.now, jobs=options.jobs, progress=progress, facts=known
+                )
         findings += verdicts.findings
         counts.update(verdicts.counts)
     if tags:

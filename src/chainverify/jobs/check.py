@@ -9,6 +9,7 @@ from chainverify.errors import ChainverifyError, PolicyError, UsageError
 from chainverify.git.repository import Repository
 from chainverify.jobs import deployed, history, messages
 from chainverify.jobs.deployed import Deployed, Source
+from chainverify.jobs.factcache import FactCache
 from chainverify.jobs.policies import LoadedPolicy
 from chainverify.model.report import FAIL, UNKNOWN, Finding, Report, Status, Subject, distinct
 from chainverify.policy.material import signing_material
@@ -26,6 +27,7 @@ def check(
     tags: bool = False,
     jobs: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    facts: FactCache | None = None,
 ) -> Report:
     """The report on the commits that `revisions` mean, their messages, and the images of their tip.
 
@@ -42,8 +44,10 @@ def check(
         material = signing_material(policy, loaded.read)
         if policy.commits is not None:
             with _told(findings, include):
-                selection = history.select(repo, revisions, policy)
-                verdicts = history.check_commits(repo, selection, policy, material, now, jobs=jobs, progress=progress)
+                selection = history.select(repo, revisions, policy, facts)
+                verdicts = history.check_commits(
+                    repo, selection, policy, material, now, jobs=jobs, progress=progress, facts=facts
+                )
                 findings += verdicts.findings
                 counts.update(verdicts.counts)
         if tags:

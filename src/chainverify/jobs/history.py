@@ -17,6 +17,7 @@ from chainverify.git import ranges
 from chainverify.git.objects import Answer, ObjectReader
 from chainverify.git.repository import Repository
 from chainverify.jobs import limits, lineage, parallel
+from chainverify.jobs.factcache import FactCache, Learned, learned
 from chainverify.jobs.lineage import Graph
 from chainverify.jobs.policies import LoadedPolicy
 from chainverify.jobs.processors import processors
@@ -29,6 +30,7 @@ from chainverify.rules import signatures as rules_of
 from chainverify.rules.signatures import SignatureRules
 from chainverify.signatures import backends
 from chainverify.signatures.backends import Keyrings
+from chainverify.signatures.facts import Fact
 
 MIN_PARALLEL: Final = 400
 """Commits from which worker processes are worth their start."""
@@ -74,21 +76,28 @@ class Context(NamedTuple):
     now: int
     arrival: int | None
     arrived: frozenset[str] | None = None
+    facts: FactCache | None = None
 
 
-_Judged = tuple[list[Finding], dict[str, tuple[str, ...]]]
-"""The findings on a chunk of commits, and the parents of each that could be read."""
+class Judged(NamedTuple):
+    """The findings on a chunk of commits, the parents of each that could be read, and the facts that were found out."""
+
+    findings: list[Finding]
+    parents: dict[str, tuple[str, ...]]
+    learned: list[Learned]
 
 
-def select(repo: Repository, revisions: Sequence[str], policy: Policy) -> Selection:
+def select(repo: Repository, revisions: Sequence[str], policy: Policy, facts: FactCache | None = None) -> Selection:
     """The commits that `revisions` mean, as git reads them: `A..B`, `A...B`, `^A`, `B^!`, and `B` for all of its history.
 
     Without revisions: the history of HEAD. The introduction of the policy and what came before it are left out; a tip that
     neither descends from it nor came before it is `history-not-anchored`.
 
+    `facts` spare the walk where they know all of the commits: by their raw parents, which no cache or graft can change.
+
     Raises `UsageError` for revisions that are unknown or hold no tip.
     """
-    return _select(repo, revisions, policy.commits.introduction if policy.commits else None)
+    return _select(repo, revisions, policy.commits.introduction if policy.commits else None, facts)
 
 
 def select_messages(repo: Repository, revisions: Sequence[str], policy: Policy) -> Selection:
@@ -96,7 +105,9 @@ def select_messages(repo: Repository, revisions: Sequence[str], policy: Policy) 
     return _select(repo, revisions, policy.messages.introduction if policy.messages else None)
 
 
-def _select(repo: Repository, revisions: Sequence[str], introduction: str | None) -> Selection:
+def _select(
+    repo: Repository, revisions: Sequence[str], introduction: str | None, facts: FactCache | None = None
+) -> Selection:
     include, exclude = tips(repo, revisions)
     cut = repo.incomplete()
     findings: list[Finding] = []
@@ -108,7 +119,13 @@ def _select(repo: Repository, revisions: Sequence[str], introduction: str | None
             exclude = [*exclude, introduction]
         else:
             findings += [_anchor_missing(tip, introduction, cut) for tip in include]
-    return Selection(ranges.commits(repo, include, exclude), tuple(dict.fromkeys(exclude)), tuple(findings), tuple(include))
+    exclude = list(dict.fromkeys(exclude))
+    oids = None
+    if facts is not None and cut is None and len(include) == 1 and len(exclude) <= 1:
+        oids = facts.walk(include[0], exclude[0] if exclude else None)
+    if oids is None:
+        oids = ranges.commits(repo, include, exclude)
+    return Selection(oids, tuple(exclude), tuple(findings), tuple(include))
 
 
 def check_commits(
@@ -122,23 +139,27 @@ def check_commits(
     arrived: frozenset[str] | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
+    facts: FactCache | None = None,
 ) -> Verdicts:
     """The verdict on every commit of a selection, in its order; counts hold `commits`.
 
     `now` and `arrival` are seconds since the epoch; `arrival` is when a server received the objects, None elsewhere. `arrived`
     are the ones that it received then (None: all); those that it had before are judged by what they claim. `jobs` is the
-    number of worker processes (default: one for each processor); small selections are judged in this process.
+    number of worker processes (default: one for each processor); small selections are judged in this process. `facts` spare what
+    they know of, and get what is found out.
 
     Raises `PolicyError` for a key that cannot be used. What cannot be read is a finding.
     """
-    context = _context(repo, policy, material, now, arrival)._replace(arrived=arrived)
+    context = _context(repo, policy, material, now, arrival)._replace(arrived=arrived, facts=facts)
     oids = selection.oids
     judged: list[Finding] = []
     graph: dict[str, tuple[str, ...]] = {}
     done = 0
-    for chunk, (found, named) in _judge_all(repo, oids, context, _jobs(jobs)):
-        judged += found
-        graph.update(named)
+    for chunk, result in _judge_all(repo, oids, context, _jobs(jobs)):
+        judged += result.findings
+        graph.update(result.parents)
+        if facts is not None:
+            facts.add(result.learned)
         done += len(chunk)
         if progress is not None:
             progress(done, len(oids))
@@ -326,7 +347,7 @@ def _related(
                 under = _context(repo, loaded.policy, material, context.now, context.arrival)._replace(arrived=context.arrived)
                 known[loaded.policy.digest] = under
             with ObjectReader(repo) as reader:
-                return _judge_chunk(reader, (oid,), under)[0]
+                return _judge_chunk(reader, (oid,), under).findings
 
         return lineage.under_parents(repo, findings, graph, judge)
     return findings
@@ -347,12 +368,12 @@ def _jobs(wanted: int | None) -> int:
 
 def _judge_all(
     repo: Repository, oids: tuple[str, ...], context: Context, jobs: int
-) -> Iterator[tuple[tuple[str, ...], _Judged]]:
+) -> Iterator[tuple[tuple[str, ...], Judged]]:
     """Each chunk of commits with its verdict, in order."""
     chunks = [oids[at : at + CHUNK] for at in range(0, len(oids), CHUNK)]
 
     @contextlib.contextmanager
-    def opened() -> Iterator[Callable[[tuple[str, ...]], _Judged]]:
+    def opened() -> Iterator[Callable[[tuple[str, ...]], Judged]]:
         with ObjectReader(repo) as reader:
             yield lambda chunk: _judge_chunk(reader, chunk, context)
 
@@ -364,31 +385,66 @@ def _judge_all(
     for chunk, result in zip(chunks, parallel.in_order(opened, chunks, jobs), strict=True):
         if isinstance(result, parallel.Lost):
             crash = BackendCrashed(f"the commit was not judged: {result.reason}", hint="run again with --jobs 1, and report it")
-            yield chunk, ([rules_of.from_error(Subject("commit", oid), crash) for oid in chunk], {})
+            yield chunk, Judged([rules_of.from_error(Subject("commit", oid), crash) for oid in chunk], {}, [])
         else:
             yield chunk, result
 
 
-def _judge_chunk(reader: ObjectReader, oids: Sequence[str], context: Context) -> _Judged:
-    findings: list[Finding] = []
-    parents: dict[str, tuple[str, ...]] = {}
-    answers = reader.stream(oids)
+def _judge_chunk(reader: ObjectReader, oids: Sequence[str], context: Context) -> Judged:
+    judged = Judged([], {}, [])
+    recalled = {oid: found for oid in oids if (found := _recall(oid, context, judged.parents)) is not None}
+    unknown = [oid for oid in oids if oid not in recalled] if recalled else oids
+    answers = reader.stream(unknown)
+    asked = 0
     for oid in oids:
+        if oid in recalled:
+            judged.findings.extend(recalled[oid])
+            continue
+        asked += 1
         try:
             answer = next(answers)
         except ChainverifyError as error:
             # git itself cannot be run any more; the same holds for the commits that follow
-            findings.append(rules_of.from_error(Subject("commit", oid), error))
-            answers = reader.stream(oids[len(findings) :])
+            judged.findings.append(rules_of.from_error(Subject("commit", oid), error))
+            answers = reader.stream(unknown[asked:])
             continue
-        findings += _judge_commit(oid, answer, context, parents)
-    return findings, parents
+        judged.findings.extend(_judge_commit(oid, answer, context, judged))
+    return judged
 
 
-def _judge_commit(oid: str, answer: Answer, context: Context, parents: dict[str, tuple[str, ...]]) -> list[Finding]:
-    """The findings on one commit; its parents are entered into `parents` where they can be read."""
+def _recall(oid: str, context: Context, parents: dict[str, tuple[str, ...]]) -> list[Finding] | None:
+    """The findings on a commit whose signature is known to be good, None for one that must be read."""
+    known = context.facts.get(oid) if context.facts is not None else None
+    if known is None:
+        return None
+    rules = context.rules
+    subject = Subject("commit", oid, known.title)
+    excused = rules_of.excused(subject, rules)
+    if excused is not None:
+        parents[oid] = known.parents
+        return [excused]
+    clock = _clock(oid, known.committer.time, context)
+    try:
+        evidence = backends.recall(known.fact, context.keyrings, clock, context.options, rules.commits.formats)
+    except ChainverifyError as error:
+        parents[oid] = known.parents
+        return [rules_of.from_error(subject, error)]
+    if evidence is None:
+        return None
+    parents[oid] = known.parents
+    return rules_of.judge(subject, rules_of.Named(known.committer, known.author, known.notes), evidence, clock, rules)
+
+
+def _clock(oid: str, claimed: int, context: Context) -> Clock:
+    arrival = context.arrival if context.arrived is None or oid in context.arrived else None
+    return Clock(claimed, context.now, arrival)
+
+
+def _judge_commit(oid: str, answer: Answer, context: Context, judged: Judged) -> list[Finding]:
+    """The findings on one commit; its parents, and what is to be remembered of it, are entered into `judged`."""
     subject = Subject("commit", oid)
     rules = context.rules
+    facts: list[Fact] = []
     try:
         if isinstance(answer, ChainverifyError):
             raise answer
@@ -396,17 +452,19 @@ def _judge_commit(oid: str, answer: Answer, context: Context, parents: dict[str,
             raise Malformed(f"object {oid} is a {answer.kind}, expected a commit")
         commit = parse_commit(oid, answer.data, context.algorithm)
         subject = rules_of.commit_subject(commit)
-        parents[oid] = commit.parents
+        judged.parents[oid] = commit.parents
         excused = rules_of.excused(subject, rules)
         if excused is not None:
             return [excused]
         if commit.signature is None:
             return [rules_of.unsigned_commit(subject)]
-        arrival = context.arrival if context.arrived is None or oid in context.arrived else None
-        clock = Clock(commit.committer.time, context.now, arrival)
+        clock = _clock(oid, commit.committer.time, context)
         evidence = backends.verify(
-            commit.payload, commit.signature, context.keyrings, clock, context.options, rules.commits.formats
+            commit.payload, commit.signature, context.keyrings, clock, context.options, rules.commits.formats,
+            None if context.facts is None or commit.mergetags else facts.append,
         )
+        if facts:
+            judged.learned.append(learned(commit, subject.title, facts[0]))
     except ChainverifyError as error:
         excused = rules_of.excused(subject, rules)
         return [excused if excused is not None else rules_of.from_error(subject, error)]

@@ -26,8 +26,8 @@ WHO: Final = ListOf(Text(expected='a signer\'s name or "role:NAME"'), least=1)
 FILE: Final = Text(expected="a file's name, relative to the policy")
 LEVEL: Final = Number(0, 2)
 LEVELS_MEAN: Final = (
-    "how much of a gitsign signature must be proved: 0 the signature by the certificate's key, 1 also the identity by Fulcio and "
-    "its CT log, 2 also the time by a log or timestamp authority"
+    "how much of a gitsign signature must be proved: 0 the signature by a certificate of Fulcio, 1 also that its CT log saw it, "
+    "2 also the time by a log or timestamp authority"
 )
 
 POLICY: Final = Section(
@@ -83,7 +83,9 @@ COMMITS: Final = Section(
             "ssh-require", ListOf(Choice(("presence", "verification"))),
             "what a hardware security key must have proved: a touch, and that its owner was verified; [] asks for neither",
         ),
-        Field("x509-roots", ListOf(FILE), "certificates of CAs whose e-mail certificates count, and of CAs below them, in PEM or DER"),
+        Field(
+            "x509-roots", ListOf(FILE), "certificates of CAs whose e-mail certificates count, and of CAs below, in PEM or DER"
+        ),
         Field("crls", ListOf(FILE), "certificate revocation lists of these CAs, in PEM or DER"),
         Field("timestamp-roots", ListOf(FILE), "certificates of CAs whose RFC 3161 timestamps count, in PEM or DER"),
         Field("trusted-root", FILE, "the Sigstore trust root for gitsign; default: the public-good root that sigstore ships"),

@@ -101,13 +101,13 @@ def judge_commit(
     `signer-expired` outside the signer's time, `identity-mismatch` where the commit names someone else. `subject` is the
     commit's where the caller has made it already.
     """
-    named = _Named(commit.committer, commit.author, commit.notes)
-    return _judge(subject or commit_subject(commit), named, evidence, clock, rules)
+    named = Named(commit.committer, commit.author, commit.notes)
+    return judge(subject or commit_subject(commit), named, evidence, clock, rules)
 
 
 def judge_tag(tag: Tag, evidence: Evidence, clock: Clock, rules: SignatureRules) -> list[Finding]:
     """As `judge_commit`, for an annotated tag; its tagger stands for both committer and author."""
-    found = _judge(tag_subject(tag), _Named(tag.tagger, tag.tagger, tag.notes), evidence, clock, rules)
+    found = judge(tag_subject(tag), Named(tag.tagger, tag.tagger, tag.notes), evidence, clock, rules)
     if found[0].status == PASS and is_limited(str(found[0].evidence["signer"]), rules):
         return [_limited(found[0], f"signed by {found[0].evidence['signer']}, whose clean merges alone count, and is a tag")]
     return found
@@ -182,7 +182,7 @@ def rfc3339(seconds: int) -> str:
         return f"@{seconds}"
 
 
-class _Named(NamedTuple):
+class Named(NamedTuple):
     """Who an object says made it, and what was noted of it when it was split."""
 
     committer: Ident | None
@@ -190,7 +190,8 @@ class _Named(NamedTuple):
     notes: tuple[str, ...]
 
 
-def _judge(subject: Subject, named: _Named, evidence: Evidence, clock: Clock, rules: SignatureRules) -> list[Finding]:
+def judge(subject: Subject, named: Named, evidence: Evidence, clock: Clock, rules: SignatureRules) -> list[Finding]:
+    """As `judge_commit`, for whatever is named."""
     facts: dict[str, object] = {
         "format": evidence.format,
         "fingerprint": evidence.fingerprint,
@@ -223,7 +224,7 @@ def _judge(subject: Subject, named: _Named, evidence: Evidence, clock: Clock, ru
     return [Finding(VERIFIED, PASS, subject, message, evidence=facts)]
 
 
-def _person(named: _Named, evidence: Evidence, rules: SignatureRules) -> Person | None:
+def _person(named: Named, evidence: Evidence, rules: SignatureRules) -> Person | None:
     """Who signed, in the policy's eyes; None where the policy has no such person.
 
     A file or authority that the policy trusts to name people (`evidence.principals`) may name several, or all of a domain: it
@@ -255,7 +256,7 @@ def _folded(address: str) -> bytes:
 _Broken = tuple[str, str, str, str]
 
 
-def _date_broken(subject: Subject, named: _Named, clock: Clock) -> Iterator[_Broken]:
+def _date_broken(subject: Subject, named: Named, clock: Clock) -> Iterator[_Broken]:
     """A date of the object itself that is yet to come: whatever sorts or expires by dates is led astray by it."""
     latest = clock.now + MAX_AHEAD
     for role, ident in ((_WHO.get(subject.kind, "committer"), named.committer), ("author", named.author)):
@@ -311,7 +312,7 @@ def _time_broken(signer: Signer, evidence: Evidence, clock: Clock) -> Iterator[_
 
 
 def _identity_broken(
-    subject: Subject, named: _Named, person: Person, evidence: Evidence, identity: tuple[IdentityRule, ...]
+    subject: Subject, named: Named, person: Person, evidence: Evidence, identity: tuple[IdentityRule, ...]
 ) -> Iterator[_Broken]:
     """Each rule of `[commits] identity` that does not hold. `bytes.lower` folds ASCII only, and bytes that are no UTF-8
     equal no address of a policy."""

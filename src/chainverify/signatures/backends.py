@@ -12,8 +12,8 @@ from chainverify.errors import BackendCrashed, ChainverifyError, Malformed, Sign
 from chainverify.model.signing import FORMAT_TITLES, Clock, Evidence, Format, SignatureOptions, SigningMaterial
 
 if TYPE_CHECKING:
-    from chainverify.signatures.facts import Fact
     from chainverify.formats.cms import Cms
+    from chainverify.signatures.facts import Fact
     from chainverify.signatures.gitsign import GitsignKeyring
     from chainverify.signatures.openpgp import OpenPgpKeyring
     from chainverify.signatures.ssh import SshKeyring

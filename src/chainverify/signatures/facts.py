@@ -13,11 +13,10 @@ from chainverify.model.signing import Format
 
 
 class Kind(NamedTuple):
-    """What many signatures have in common. `key` is the digest of the whole public key that made them (`digest_of`): a
-    fingerprint may be a SHA-1.
+    """What many signatures have in common.
 
-    `algorithm` is for SSH; the rest is what an OpenPGP signature says: see `formats.openpgp.Signature`. `left_fits` is whether its
-    digest prefix is right.
+    `key` is the digest of the whole public key that made them (`digest_of`): a fingerprint may be a SHA-1. `algorithm` is for
+    SSH; the rest is what an OpenPGP signature says: see `formats.openpgp.Signature`, and whether its digest prefix is right.
     """
 
     format: Format

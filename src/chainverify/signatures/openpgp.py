@@ -187,7 +187,7 @@ def _prove(payload: bytes, signature: bytes, keyring: OpenPgpKeyring, options: S
 
 
 def _judge(made: _Made, clock: Clock, options: SignatureOptions) -> Evidence:
-    """What policy and time say of a signature that is good: the last part of step 4, and steps 6 to 11. Raises `SignatureError`."""
+    """What policy and time say of a good signature: the last part of step 4, and steps 6 to 11. Raises `SignatureError`."""
     candidates, parsed, left_fits = made
     trusted = candidates[0]
     if trusted.certificate.weak or trusted.certificate.dated or len(candidates) > 1:

@@ -55,8 +55,8 @@ def verify(  # noqa: PLR0917 - as the seam
     the first. `options.key_validity` has no say in the time of lines and certificates: those are the policy's word, and an
     authority's.
 
-    `remember` is called with the fact of steps 1 to 7 for a plain key: neither a certificate nor a security key, of whose flags the
-    policy has a say.
+    `remember` is called with the fact of steps 1 to 7 for a plain key: no certificate, and no security key, whose flags are a
+    question of policy.
 
     Raises `SignatureError` with a code of the tables; its evidence holds the key's `fingerprint` once known.
     """
