@@ -47,9 +47,9 @@ def _no_user_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: py
     """No test may see, or write to, the developer's own git, GnuPG, Docker or SSH configuration."""
     home = tmp_path_factory.mktemp("home")
     for name in list(os.environ):
-        if name.startswith(("GIT_", "CHAINVERIFY_POLICY", "CHAINVERIFY_OUTPUT")) or name in {
+        if name.startswith(("GIT_", "CHAINVERIFY_POLICY", "CHAINVERIFY_OUTPUT", "CHAINVERIFY_CACHE")) or name in {
             "GNUPGHOME", "DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR",
-            "SSH_AUTH_SOCK", "NO_COLOR", "FORCE_COLOR", "CI", "CHAINVERIFY_DEBUG", *CI_VARIABLES,
+            "XDG_STATE_HOME", "SSH_AUTH_SOCK", "NO_COLOR", "FORCE_COLOR", "CI", "CHAINVERIFY_DEBUG", *CI_VARIABLES,
         }:
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))

@@ -167,3 +167,22 @@ def test_colours_off_a_terminal(
     assert "\x1b" not in run(scene.path, "commits", *JSON, *words, **environment).out
     if not words:
         assert ("\x1b[" in run(scene.path, "rule", **environment).out) == coloured
+
+
+def test_the_cache_is_kept_only_where_it_is_asked_for(small: Small, run: Run) -> None:
+    arguments = ("commits", "--allow-self-policy", "--output-format", "json", "--jobs", "1")
+    cold = run(small.path, *arguments)
+    kept = Path.home() / ".cache" / "chainverify"
+    assert not kept.exists()
+    for verb in ("commits", "check"):
+        assert run(small.path, verb, *arguments[1:], "--cache").status == run(small.path, verb, *arguments[1:]).status
+        assert len(list(kept.iterdir())) == 1
+    assert run(small.path, *arguments, CHAINVERIFY_CACHE="1").out == cold.out
+    [file] = kept.iterdir()
+    file.write_bytes(file.read_bytes()[:-1])
+    damaged = run(small.path, *arguments, "--cache")
+    assert (damaged.out, damaged.err) == (cold.out, "")
+    file.write_bytes(file.read_bytes()[:-1])
+    told = run(small.path, *arguments, "--cache", "--verbose")
+    assert told.out == cold.out
+    assert "the cache of facts is not used, everything is verified again: it was changed" in told.err

@@ -15,6 +15,7 @@ from chainverify.jobs import history
 from chainverify.model.report import Report
 from chainverify.policy.material import signing_material
 from chainverify.rules import enforcement
+from chainverify.signatures import backends
 
 
 @click.command("commits")
@@ -53,7 +54,8 @@ def commits(
     findings, counts = [], {}
     if policy.commits is not None:
         with facts.opened(repo, options, wanted=cache) as known:
-            selection = history.select(repo, revisions, policy, known)
+            with backends.importing(material):
+                selection = history.select(repo, revisions, policy, known)
             with Progress("commits", enabled=options.progress) as progress:
                 verdicts = history.check_commits(
                     repo, selection, policy, material, options.now, jobs=options.jobs, progress=progress, facts=known

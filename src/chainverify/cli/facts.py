@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
 from chainverify.cli.options import Options
 from chainverify.git.repository import Repository
-from chainverify.jobs.factcache import FactCache
+
+if TYPE_CHECKING:
+    from chainverify.jobs.factcache import FactCache
 
 cache_option = click.option(
     "--cache", is_flag=True, envvar="CHAINVERIFY_CACHE",
@@ -24,6 +27,8 @@ def opened(repo: Repository, options: Options, *, wanted: bool) -> Iterator[Fact
     if not wanted:
         yield None
         return
+    from chainverify.jobs.factcache import FactCache
+
     facts = FactCache(repo)
     _tell(f"is not used, everything is verified again: {facts.why}" if facts.why else "", options)
     yield facts

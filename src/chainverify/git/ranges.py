@@ -41,9 +41,12 @@ def commits(repo: Repository, include: Sequence[str], exclude: Sequence[str]) ->
     # on standard input only full ids are written, so no line can be an option
     lines = "".join([f"{oid}\n" for oid in wanted] + [f"^{oid}\n" for oid in unwanted])
     try:
+        if not unwanted:
+            found = repo.run("rev-list", "--topo-order", "--reverse", "--stdin", stdin=lines.encode())
+            return tuple(found.decode("ascii").split())
         found = repo.run("rev-list", "--topo-order", "--reverse", "--parents", "--stdin", stdin=lines.encode())
         listed = {oid: named for oid, *named in map(str.split, found.decode("ascii").splitlines())}
-        if unwanted and _holds_excluded(repo, listed, unwanted):
+        if _holds_excluded(repo, listed, unwanted):
             hidden = repo.run("rev-list", "--stdin", stdin="".join(f"{oid}\n" for oid in unwanted).encode())
             for oid in hidden.decode("ascii").split():
                 listed.pop(oid, None)

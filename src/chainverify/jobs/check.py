@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from chainverify.errors import ChainverifyError, PolicyError, UsageError
 from chainverify.git.repository import Repository
 from chainverify.jobs import deployed, history, messages
 from chainverify.jobs.deployed import Deployed, Source
-from chainverify.jobs.factcache import FactCache
 from chainverify.jobs.policies import LoadedPolicy
 from chainverify.model.report import FAIL, UNKNOWN, Finding, Report, Status, Subject, distinct
 from chainverify.policy.material import signing_material
 from chainverify.policy.model import ImagesPolicy
 from chainverify.rules import enforcement
+
+if TYPE_CHECKING:
+    from chainverify.jobs.factcache import FactCache
 
 
 def check(

@@ -18,7 +18,6 @@ from __future__ import annotations
 import hmac
 import json
 import os
-import secrets
 import stat
 import struct
 from collections.abc import Sequence
@@ -299,7 +298,7 @@ def _key() -> bytes:
         key = _read(path, KEY_BYTES, secret=True)
     except FileNotFoundError:
         with suppress(FileExistsError):
-            _write(path, secrets.token_bytes(KEY_BYTES), new=True)
+            _write(path, os.urandom(KEY_BYTES), new=True)
         key = _read(path, KEY_BYTES, secret=True)
     if len(key) != KEY_BYTES:
         raise ValueError(f"{path} is no key of {KEY_BYTES} bytes; remove it")
@@ -325,7 +324,7 @@ def _check_directories(path: Path) -> None:
 
 
 def _read(path: Path, limit: int, *, secret: bool = False) -> bytes:
-    """A file of ours. Raises `OSError`, and `ValueError` for one that is large, or that others may write (or read, of a secret)."""
+    """A file of ours. Raises `OSError`, and `ValueError` for one that is large or that others may write (or read a secret)."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:
         found = os.fstat(descriptor)
@@ -342,7 +341,7 @@ def _write(path: Path, data: bytes, *, new: bool = False) -> None:
     """Write a file whole: others see the old one or the new one. `new` is for one that is not there yet. Raises `OSError` and
     `ValueError`."""
     _check_directories(path.parent)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as file:

@@ -7,9 +7,10 @@ astray (by a shallow clone, or a cache that lies) ends as `history-incomplete`, 
 from __future__ import annotations
 
 import contextlib
+import gc
 from collections.abc import Callable, Iterator, Sequence
 from types import MappingProxyType
-from typing import Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from chainverify.errors import BackendCrashed, ChainverifyError, HistoryIncomplete, Malformed, ObjectMissing, UsageError
 from chainverify.formats.objects import Algorithm, object_id, parse_commit, parse_tag
@@ -17,7 +18,6 @@ from chainverify.git import ranges
 from chainverify.git.objects import Answer, ObjectReader
 from chainverify.git.repository import Repository
 from chainverify.jobs import limits, lineage, parallel
-from chainverify.jobs.factcache import FactCache, Learned, learned
 from chainverify.jobs.lineage import Graph
 from chainverify.jobs.policies import LoadedPolicy
 from chainverify.jobs.processors import processors
@@ -30,7 +30,10 @@ from chainverify.rules import signatures as rules_of
 from chainverify.rules.signatures import SignatureRules
 from chainverify.signatures import backends
 from chainverify.signatures.backends import Keyrings
-from chainverify.signatures.facts import Fact
+
+if TYPE_CHECKING:
+    from chainverify.jobs.factcache import FactCache, Learned
+    from chainverify.signatures.facts import Fact
 
 MIN_PARALLEL: Final = 400
 """Commits from which worker processes are worth their start."""
@@ -155,14 +158,15 @@ def check_commits(
     judged: list[Finding] = []
     graph: dict[str, tuple[str, ...]] = {}
     done = 0
-    for chunk, result in _judge_all(repo, oids, context, _jobs(jobs)):
-        judged += result.findings
-        graph.update(result.parents)
-        if facts is not None:
-            facts.add(result.learned)
-        done += len(chunk)
-        if progress is not None:
-            progress(done, len(oids))
+    with _uncollected():
+        for chunk, result in _judge_all(repo, oids, context, _jobs(jobs)):
+            judged += result.findings
+            graph.update(result.parents)
+            if facts is not None:
+                facts.add(result.learned)
+            done += len(chunk)
+            if progress is not None:
+                progress(done, len(oids))
     judged = _related(repo, selection, limits.check(repo, judged, context.rules), graph, context)
     findings = [*selection.findings, *judged]
     outside = {parent for parents in graph.values() for parent in parents}.difference(oids)
@@ -362,6 +366,20 @@ def _context(repo: Repository, policy: Policy, material: SigningMaterial, now: i
     return Context(repo.algorithm, rules, keyrings, options, now, arrival)
 
 
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without looking for cycles, of which findings have none: over a long history that would be a tenth of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        # what is there stays, and need not be looked at
+        gc.freeze()
+        if enabled:
+            gc.enable()
+
+
 def _jobs(wanted: int | None) -> int:
     return max(1, min(MAX_JOBS, processors() if wanted is None else wanted))
 
@@ -464,13 +482,19 @@ def _judge_commit(oid: str, answer: Answer, context: Context, judged: Judged) ->
             None if context.facts is None or commit.mergetags else facts.append,
         )
         if facts:
-            judged.learned.append(learned(commit, subject.title, facts[0]))
+            judged.learned.append(_learned(commit, subject.title, facts[0]))
     except ChainverifyError as error:
         excused = rules_of.excused(subject, rules)
         return [excused if excused is not None else rules_of.from_error(subject, error)]
     if commit.mergetags:
         commit = commit._replace(notes=(*commit.notes, *_merged_tags(commit, context)))
     return rules_of.judge_commit(commit, evidence, clock, rules, subject)
+
+
+def _learned(commit: Commit, title: str, fact: Fact) -> Learned:
+    from chainverify.jobs.factcache import learned
+
+    return learned(commit, title, fact)
 
 
 def _merged_tags(commit: Commit, context: Context) -> Iterator[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from chainverify.errors import ChainverifyError, SignatureError
@@ -176,10 +177,17 @@ def tag_name(tag: Tag, ref: str) -> Finding | None:
 
 def rfc3339(seconds: int) -> str:
     """Seconds since the epoch as `2025-06-15T12:00:00Z`; `@SECONDS` outside the years 1 to 9999."""
+    day, rest = divmod(seconds, 86400)
     try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat()[:19] + "Z"
+        return f"{_date(day)}T{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}Z"
     except (ValueError, OverflowError, OSError):
         return f"@{seconds}"
+
+
+@lru_cache(4096)
+def _date(day: int) -> str:
+    """The date of a day counted from the epoch: a history has many commits of one day."""
+    return datetime.fromtimestamp(day * 86400, UTC).isoformat()[:10]
 
 
 class Named(NamedTuple):
@@ -209,17 +217,17 @@ def judge(subject: Subject, named: Named, evidence: Evidence, clock: Clock, rule
         # keyrings and people come from one policy: this is a caller's mistake, and no reason to accept
         return [Finding("signer-unknown", FAIL, subject, f"the policy has no signer {evidence.signer}", evidence=facts)]
     name = facts["signer"] = person.signer.name
-    broken = [
-        Finding(rule, FAIL, subject, message, hint, evidence={**facts, **({"code": code} if code else {})})
-        for rule, code, message, hint in (
-            *_date_broken(subject, named, clock),
-            *_time_broken(person.signer, evidence, clock),
-            *_identity_broken(subject, named, person, evidence, rules.commits.identity),
-            *_level_broken(person.signer, evidence, rules.commits),
-        )
-    ]
+    broken = (
+        *_date_broken(subject, named, clock),
+        *_time_broken(person.signer, evidence, clock),
+        *_identity_broken(subject, named, person, evidence, rules.commits.identity),
+        *_level_broken(person.signer, evidence, rules.commits),
+    )
     if broken:
-        return broken
+        return [
+            Finding(rule, FAIL, subject, message, hint, evidence={**facts, **({"code": code} if code else {})})
+            for rule, code, message, hint in broken
+        ]
     message = f"good {FORMAT_TITLES[evidence.format]} signature by {name}"
     return [Finding(VERIFIED, PASS, subject, message, evidence=facts)]
 
@@ -276,15 +284,16 @@ def _time_broken(signer: Signer, evidence: Evidence, clock: Clock) -> Iterator[_
     shows that: whoever stole the key writes the other times. An arrival after `valid-before` likewise refutes an earlier claim,
     not an earlier proof.
     """
-    proofs = [time for time in (evidence.anchored_at, clock.arrival) if time is not None]
-    if signer.compromised_at is not None and (not proofs or min(proofs) >= signer.compromised_at):
-        known = f"it is proved to exist only since {rfc3339(min(proofs))}" if proofs else "nothing proves when it was made"
-        yield (
-            "signer-revoked",
-            "REVOKED_HARD",
-            f"keys of {signer.name} are compromised since {rfc3339(signer.compromised_at)}, and {known}",
-            "sign it again with a key that is not compromised, or excuse known commits by their ids in [commits] exceptions",
-        )
+    if signer.compromised_at is not None:
+        proofs = [time for time in (evidence.anchored_at, clock.arrival) if time is not None]
+        if not proofs or min(proofs) >= signer.compromised_at:
+            known = f"it is proved to exist only since {rfc3339(min(proofs))}" if proofs else "nothing proves when it was made"
+            yield (
+                "signer-revoked",
+                "REVOKED_HARD",
+                f"keys of {signer.name} are compromised since {rfc3339(signer.compromised_at)}, and {known}",
+                "sign it again with a key that is not compromised, or excuse known commits by their ids in [commits] exceptions",
+            )
     at, source = evidence.signed_at, evidence.time_source
     if source != "arrival" and at > clock.now + MAX_AHEAD:
         yield (
@@ -317,15 +326,16 @@ def _identity_broken(
     """Each rule of `[commits] identity` that does not hold. `bytes.lower` folds ASCII only, and bytes that are no UTF-8
     equal no address of a policy."""
     name = person.signer.name
-    hint = f"set user.email to an address of {name} in the policy, or add the address to the signer's emails"
-    who = _WHO.get(subject.kind, "committer")
     for rule in identity:
         if rule in {"committer-email", "author-email"}:
             ident = named.committer if rule == "committer-email" else named.author
-            role = who if rule == "committer-email" or subject.kind == "tag" else "author"
+            if ident is not None and ident.email.lower() in person.emails:
+                continue
+            role = _WHO.get(subject.kind, "committer") if rule == "committer-email" or subject.kind == "tag" else "author"
+            hint = f"set user.email to an address of {name} in the policy, or add the address to the signer's emails"
             if ident is None:
                 yield ("identity-mismatch", "", f"signed by {name}, but the {subject.kind} names no {role}", hint)
-            elif ident.email.lower() not in person.emails:
+            else:
                 yield ("identity-mismatch", "", f"signed by {name}, but the {role} is {_show(ident.email)}", hint)
         elif rule == "principal" and not _is_principal(person, evidence):
             what = _SELF_NAMED[evidence.format]

@@ -5,7 +5,10 @@ A format's module is imported when a policy has a key of that kind, so a policy 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import threading
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from importlib import import_module
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from chainverify.errors import BackendCrashed, ChainverifyError, Malformed, SignatureError
@@ -63,6 +66,28 @@ def load(material: SigningMaterial) -> Keyrings:
 
         gitsign = gitsign_backend.load(material)
     return Keyrings(openpgp, ssh, x509, gitsign)
+
+
+@contextmanager
+def importing(material: SigningMaterial) -> Iterator[None]:
+    """Import the verifiers that `load` will need, while something else is waited for; what goes wrong, `load` tells."""
+    given = {
+        "openpgp": material.openpgp, "ssh": material.ssh or material.allowed_signers,
+        "x509": material.x509 or material.x509_roots, "gitsign": material.gitsign,
+    }  # fmt: skip
+    wanted = [f"{__package__}.{name}" for name, keys in given.items() if keys]
+
+    def work() -> None:
+        with suppress(Exception):
+            for name in wanted:
+                import_module(name)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
 
 
 def detect(signature: bytes) -> str | None:
