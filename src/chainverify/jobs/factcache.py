@@ -9,8 +9,9 @@ directory, and is used only where files and directories are the user's and nobod
 repository: whoever gives a repository away would bring facts along. Nothing in it is evaluated.
 
     MAC (32 bytes) | magic | length of the header | header (JSON) | rows | tails
-    row:  object id | kind | where its tail starts | length of the tail
-    tail: committer and author time, time in the signature | number of parents | parents | title (UTF-8)
+    row:  object id | number of what it shares | committer and author time, time in the signature | number of parents |
+          where its tail starts | where it ends
+    tail: parents | title (UTF-8)
 """
 
 from __future__ import annotations
@@ -36,8 +37,6 @@ MAX_BYTES: Final = 256 << 20
 KEY_BYTES: Final = 32
 _MAC_BYTES: Final = 32
 _MAGIC: Final = b"chainverify facts 1\n"
-_TIMES: Final = struct.Struct(">qqIH")
-_COUNT: Final = struct.Struct(">H")
 _LENGTH: Final = struct.Struct(">I")
 _WIDTHS: Final = {"sha1": 20, "sha256": 32}
 
@@ -63,22 +62,25 @@ class Known(NamedTuple):
 
 
 class Learned(NamedTuple):
-    """A record that is new: object id, what it shares with others, and its tail."""
+    """A record that is new: object id, what it shares with others, its times, its number of parents, and its tail."""
 
     oid: bytes
     shared: Shared
+    committed: int
+    authored: int
+    created: int
+    parents: int
     tail: bytes
 
 
 def learned(commit: Commit, title: str, fact: Fact) -> Learned:
     """The record of a commit that was read, whose id was computed from its content, and that quotes no tag."""
     who = [each._replace(time=0) for each in (commit.committer, commit.author)]
-    tail = b"".join((
-        _TIMES.pack(commit.committer.time, commit.author.time, fact.created, len(commit.parents)),
-        *map(bytes.fromhex, commit.parents),
-        title.encode("utf-8", "replace"),
-    ))
-    return Learned(bytes.fromhex(commit.oid), Shared(who[0], who[1], commit.notes, fact.kind), tail)
+    tail = bytes.fromhex("".join(commit.parents)) + title.encode("utf-8", "replace")
+    return Learned(
+        bytes.fromhex(commit.oid), Shared(who[0], who[1], commit.notes, fact.kind),
+        commit.committer.time, commit.author.time, fact.created, len(commit.parents), tail,
+    )  # fmt: skip
 
 
 class FactCache:
@@ -90,7 +92,7 @@ class FactCache:
             "tool": __version__, "objects": repo.algorithm, "repository": os.path.realpath(repo.common_dir),
         }  # fmt: skip
         self._width = _WIDTHS[repo.algorithm]
-        self._row = struct.Struct(f">{self._width}sIII")
+        self._row = struct.Struct(f">{self._width}sIqqIHII")
         self._shared: list[Shared] = []
         self._rows = b""
         self._tails = b""
@@ -112,11 +114,9 @@ class FactCache:
         row = self._places.get(bytes.fromhex(oid))
         if row is None:
             return None
-        _, number, start, size = self._row.unpack_from(self._rows, row)
-        tail = self._tails[start : start + size]
-        committed, authored, created, count = _TIMES.unpack_from(tail)
-        body = _TIMES.size + count * self._width
-        names = tail[_TIMES.size : body].hex()
+        _, number, committed, authored, created, count, start, end = self._row.unpack_from(self._rows, row)
+        middle = start + count * self._width
+        names = self._tails[start:middle].hex()
         width = 2 * self._width
         committer, author, notes, kind = self._shared[number]
         made = Ident(committer.name, committer.email, committed, committer.zone)
@@ -126,7 +126,7 @@ class FactCache:
             made if author is committer and authored == committed
             else Ident(author.name, author.email, authored, author.zone),
             notes,
-            tail[body:].decode("utf-8"),
+            self._tails[middle:end].decode("utf-8"),
             Fact(kind, created),
         )  # fmt: skip
 
@@ -158,9 +158,9 @@ class FactCache:
         numbers = {each: number for number, each in enumerate(shared)}
         new_rows: list[bytes] = []
         at = len(tails)
-        for oid, one, tail in self._new.values():
+        for oid, one, *times_and_parents, tail in self._new.values():
             number = numbers.setdefault(one, len(numbers))
-            new_rows.append(self._row.pack(oid, number, at, len(tail)))
+            new_rows.append(self._row.pack(oid, number, *times_and_parents, at, at + len(tail)))
             at += len(tail)
         rows += b"".join(new_rows)
         header = {**self._about, "rows": len(rows) // self._row.size, "shared": [_plain(each) for each in numbers]}
@@ -183,7 +183,7 @@ class FactCache:
         size = self._row.size
         stop = end + header["rows"] * size
         shared, rows = [_shared(each) for each in header["shared"]], bytes(body[end:stop])
-        oids = struct.Struct(f">{self._width}s12x").iter_unpack(rows)
+        oids = struct.Struct(f">{self._width}s{size - self._width}x").iter_unpack(rows)
         self._places = {oid: number * size for number, (oid,) in enumerate(oids)}
         self._shared, self._rows, self._tails = shared, rows, bytes(body[stop:])
 
@@ -200,19 +200,18 @@ class FactCache:
             return ()
         waiting = [top]
         children: dict[bytes, int] = {top: 1}
-        width, row, size = self._width, self._row, _TIMES.size
+        width, unpack, rows, tails, places = self._width, self._row.unpack_from, self._rows, self._tails, self._places
         while waiting:
             oid = waiting.pop()
-            place = self._places.get(oid)
+            place = places.get(oid)
             if place is None:
                 return None
-            start = row.unpack_from(self._rows, place)[2] + size
-            count = _COUNT.unpack_from(self._tails, start - _COUNT.size)[0]
+            _, _, _, _, _, count, start, _ = unpack(rows, place)
             if not count and end is not None:
                 return None
             found = []
             for at in range(start, start + count * width, width):
-                parent = self._tails[at : at + width]
+                parent = tails[at : at + width]
                 if parent == end:
                     continue
                 found.append(parent)
