@@ -380,7 +380,7 @@ def test_addresses_that_an_authority_vouches_for(
     names = [x509.RFC822Name._init_without_validation(email) for email in emails]
     armored = forge(mint(subject, root, names=names), PAYLOAD)
     if expected is None:
-        assert refusal(armored, trust(root)) == ("IDENTITY_MISMATCH", "identity-mismatch")
+        assert refusal(armored, trust(root)) == ("NO_ADDRESS", "identity-mismatch")
     else:
         assert verify(armored, trust(root)).principals == expected
 

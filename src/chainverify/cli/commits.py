@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
 import click
 
 from chainverify.cli import policies, reasons
@@ -15,14 +18,23 @@ from chainverify.model.report import Report
 from chainverify.policy.material import signing_material
 from chainverify.rules import enforcement
 
+if TYPE_CHECKING:
+    from chainverify.model.signing import SigningMaterial
+    from chainverify.signatures.gnupg import SecondOpinion
+
 
 @click.command("commits")
 @click.argument("ranges", metavar="[RANGE]...", nargs=-1)
 @click.option("--tags", is_flag=True, help="Verify all tags too.")
 @click.option("--all", "all_refs", is_flag=True, help="The history of HEAD, all branches and remote branches.")
 @click.option("--ref", "named", metavar="NAME", multiple=True, help="The history of this ref; may be repeated.")
+@click.option(
+    "--second-opinion", type=click.Choice(["gnupg"]), help="Ask gpg about each good OpenPGP signature too (slow: a process each)."
+)
 @shared
-def commits(ranges: tuple[str, ...], tags: bool, all_refs: bool, named: tuple[str, ...], options: Options) -> int:
+def commits(
+    ranges: tuple[str, ...], *, tags: bool, all_refs: bool, named: tuple[str, ...], second_opinion: str | None, options: Options
+) -> int:
     """Verify the signatures of commits.
 
     Without RANGE: everything reachable from HEAD after the policy's introduction commit. A RANGE is what `git log` takes:
@@ -49,19 +61,30 @@ def commits(ranges: tuple[str, ...], tags: bool, all_refs: bool, named: tuple[st
     findings, counts = [], {}
     if policy.commits is not None:
         selection = history.select(repo, revisions, policy)
-        with Progress("commits", enabled=options.progress) as progress:
+        with _second(second_opinion, material) as second, Progress("commits", enabled=options.progress) as progress:
             verdicts = history.check_commits(
-                repo, selection, policy, material, options.now, jobs=options.jobs, progress=progress
+                repo, selection, policy, material, options.now, jobs=options.jobs, progress=progress, second=second
             )
         findings += verdicts.findings
         counts.update(verdicts.counts)
     if tags:
-        with Progress("tags", enabled=options.progress) as progress:
-            verdicts = history.check_tags(repo, repo.refs("refs/tags"), policy, material, options.now, progress=progress)
+        with _second(second_opinion, material) as second, Progress("tags", enabled=options.progress) as progress:
+            verdicts = history.check_tags(
+                repo, repo.refs("refs/tags"), policy, material, options.now, progress=progress, second=second
+            )
         findings += verdicts.findings
         counts.update(verdicts.counts)
     reason = "there are no tags" if policy.commits is None else reasons.nothing(policy, revisions, ("commits",))
     return finish(Report(loaded.ref, enforcement.apply(findings, policy), counts, reason=reason), options)
+
+
+def _second(name: str | None, material: SigningMaterial) -> AbstractContextManager[SecondOpinion | None]:
+    """The second opinion that was asked for, over the keys of the policy alone."""
+    if name is None:
+        return nullcontext()
+    from chainverify.signatures import gnupg
+
+    return gnupg.open(material.openpgp)
 
 
 def _ref(repo: Repository, name: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from types import MappingProxyType
-from typing import Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from chainverify.errors import BackendCrashed, ChainverifyError, HistoryIncomplete, Malformed, ObjectMissing, UsageError
 from chainverify.formats.objects import Algorithm, object_id, parse_commit, parse_tag
@@ -22,13 +22,16 @@ from chainverify.jobs.policies import LoadedPolicy
 from chainverify.jobs.processors import processors
 from chainverify.model.gitobject import Commit, Tag
 from chainverify.model.report import FAIL, PASS, Finding, Subject
-from chainverify.model.signing import Clock, SignatureOptions, SigningMaterial
+from chainverify.model.signing import Clock, Evidence, SignatureOptions, SigningMaterial
 from chainverify.policy.material import signing_material
 from chainverify.policy.model import Policy
 from chainverify.rules import signatures as rules_of
 from chainverify.rules.signatures import SignatureRules
 from chainverify.signatures import backends
 from chainverify.signatures.backends import Keyrings
+
+if TYPE_CHECKING:
+    from chainverify.signatures.gnupg import SecondOpinion
 
 MIN_PARALLEL: Final = 400
 """Commits from which worker processes are worth their start."""
@@ -74,6 +77,7 @@ class Context(NamedTuple):
     now: int
     arrival: int | None
     arrived: frozenset[str] | None = None
+    second: SecondOpinion | None = None
 
 
 _Judged = tuple[list[Finding], dict[str, tuple[str, ...]]]
@@ -122,21 +126,23 @@ def check_commits(
     arrived: frozenset[str] | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
+    second: SecondOpinion | None = None,
 ) -> Verdicts:
     """The verdict on every commit of a selection, in its order; counts hold `commits`.
 
     `now` and `arrival` are seconds since the epoch; `arrival` is when a server received the objects, None elsewhere. `arrived`
     are the ones that it received then (None: all); those that it had before are judged by what they claim. `jobs` is the
-    number of worker processes (default: one for each processor); small selections are judged in this process.
+    number of worker processes (default: one for each processor); small selections are judged in this process. A `second` opinion
+    is asked for each OpenPGP signature that is good, one after the other.
 
     Raises `PolicyError` for a key that cannot be used. What cannot be read is a finding.
     """
-    context = _context(repo, policy, material, now, arrival)._replace(arrived=arrived)
+    context = _context(repo, policy, material, now, arrival)._replace(arrived=arrived, second=second)
     oids = selection.oids
     judged: list[Finding] = []
     graph: dict[str, tuple[str, ...]] = {}
     done = 0
-    for chunk, (found, named) in _judge_all(repo, oids, context, _jobs(jobs)):
+    for chunk, (found, named) in _judge_all(repo, oids, context, 1 if second is not None else _jobs(jobs)):
         judged += found
         graph.update(named)
         done += len(chunk)
@@ -160,6 +166,7 @@ def check_tags(
     *,
     arrival: int | None = None,
     progress: Progress | None = None,
+    second: SecondOpinion | None = None,
 ) -> Verdicts:
     """The verdict on tag refs, given as full name and object id (`Repository.refs`); counts hold `tags`.
 
@@ -167,7 +174,7 @@ def check_tags(
     """
     if policy.tags == "off" or not refs:
         return Verdicts([], {"tags": 0})
-    context = _context(repo, policy, material, now, arrival)
+    context = _context(repo, policy, material, now, arrival)._replace(second=second)
     findings: list[Finding] = []
     with ObjectReader(repo) as reader:
         for done, (ref, oid) in enumerate(refs, 1):
@@ -404,15 +411,24 @@ def _judge_commit(oid: str, answer: Answer, context: Context, parents: dict[str,
             return [rules_of.unsigned_commit(subject)]
         arrival = context.arrival if context.arrived is None or oid in context.arrived else None
         clock = Clock(commit.committer.time, context.now, arrival)
-        evidence = backends.verify(
-            commit.payload, commit.signature, context.keyrings, clock, context.options, rules.commits.formats
-        )
+        evidence = _prove(commit.payload, commit.signature, clock, context)
     except ChainverifyError as error:
         excused = rules_of.excused(subject, rules)
         return [excused if excused is not None else rules_of.from_error(subject, error)]
     if commit.mergetags:
         commit = commit._replace(notes=(*commit.notes, *_merged_tags(commit, context)))
     return rules_of.judge_commit(commit, evidence, clock, rules, subject)
+
+
+def _prove(payload: bytes, signature: bytes, clock: Clock, context: Context) -> Evidence:
+    """Proof that a key of the policy made a signature, and the second opinion where one is asked for. Raises as both do."""
+    evidence = backends.verify(
+        payload, signature, context.keyrings, clock, context.options, context.rules.commits.formats
+    )  # fmt: skip
+    if context.second is not None and evidence.format == "openpgp":
+        context.second.confirm(payload, signature, evidence)
+        evidence = evidence._replace(notes=(*evidence.notes, "second-opinion:gnupg"))
+    return evidence
 
 
 def _merged_tags(commit: Commit, context: Context) -> Iterator[str]:
@@ -429,8 +445,7 @@ def _merged_tags(commit: Commit, context: Context) -> Iterator[str]:
                 yield "mergetag-unverified:unsigned"
             else:
                 clock = Clock(tag.tagger.time if tag.tagger else 0, context.now)
-                formats = context.rules.commits.formats
-                proof = backends.verify(tag.payload, tag.signature, context.keyrings, clock, context.options, formats)
+                proof = _prove(tag.payload, tag.signature, clock, context)
                 found = rules_of.judge_tag(tag, proof, clock, context.rules)
                 good = all(each.status == PASS for each in found)
                 yield f"mergetag-verified:{found[0].evidence['signer']}" if good else f"mergetag-unverified:{found[0].rule}"
@@ -482,10 +497,7 @@ def _judge_tag(tag: Tag, ref: str, context: Context) -> list[Finding]:
     else:
         clock = Clock(tag.tagger.time if tag.tagger else 0, context.now, context.arrival)
         try:
-            evidence = backends.verify(
-                tag.payload, tag.signature, context.keyrings, clock, context.options, rules.commits.formats
-            )
-            findings = rules_of.judge_tag(tag, evidence, clock, rules)
+            findings = rules_of.judge_tag(tag, _prove(tag.payload, tag.signature, clock, context), clock, rules)
         except ChainverifyError as error:
             findings = [rules_of.from_error(subject, error)]
     if renamed is None:

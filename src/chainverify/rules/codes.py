@@ -46,6 +46,16 @@ _ROWS: Final = (
     CodeText("CERT_OPTION", ("signer-not-allowed",), "the certificate has a critical option that is not known here"),
     CodeText("CERT_PRINCIPAL", ("signer-not-allowed",), "the certificate names nobody whom its authority may vouch for"),
     CodeText("CERT_TYPE", ("signer-not-allowed",), "the certificate is one for hosts, not for people"),
+    CodeText("CERT_UNTRUSTED", ("signer-unknown",), "no authority of the policy, or of the trust root, issued the certificate"),
+    CodeText("CERT_NOT_ALLOWED", ("signer-not-allowed",), "the certificate, or one above it, may not do this"),
+    CodeText("NO_ADDRESS", ("identity-mismatch",), "the certificate names no address that could be the signer's"),
+    CodeText("AMBIGUOUS", ("signature-ambiguous",), "the policy gives the identity of the certificate to several people"),
+    CodeText("UNKNOWN_LOG", ("signature-bad",), "the log entry is of a log that the trust root does not have"),
+    CodeText("BAD_LOG_ENTRY", ("signature-bad",), "the log entry is damaged, or of another signature"),
+    CodeText("BAD_SCT", ("signature-bad",), "the certificate's own timestamp by a log of certificates is not good"),
+    CodeText("BAD_TIMESTAMP", ("signature-bad",), "the timestamp that came along is not good, or by nobody that is trusted"),
+    CodeText("LEVEL_0", ("signer-not-allowed",), "no log of certificates vouches for the gitsign certificate, and more is asked"),
+    CodeText("LEVEL_1", ("signer-not-allowed",), "nothing proves when the gitsign signature was made, and that is asked"),
     CodeText("LIMIT", ("signer-not-allowed",), "only clean merges of this person count, and this is none"),
 )
 

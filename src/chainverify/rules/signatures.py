@@ -350,7 +350,7 @@ def _level_broken(signer: Signer, evidence: Evidence, commits: CommitsPolicy) ->
     if evidence.level < asked:
         yield (
             "signer-not-allowed",
-            f"LEVEL_{evidence.level}",
+            _LEVEL_CODES[evidence.level],
             (
                 f"gitsign signature reaches level {evidence.level} ({_LEVELS[evidence.level]}), "
                 f"the policy asks for level {asked} ({_LEVELS[asked]})"
@@ -364,6 +364,7 @@ _HOW_LOGGED: Final = (
 )
 LOGGED: Final = 2
 """The gitsign level at which a log or timestamp authority proves the time."""
+_LEVEL_CODES: Final = ("LEVEL_0", "LEVEL_1")
 _LEVELS: Final = (
     "only the signature by the certificate's key",
     "an identity that Fulcio vouched for, at a time that nothing proves",

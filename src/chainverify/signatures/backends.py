@@ -102,7 +102,7 @@ def verify(  # noqa: PLR0917 - the seam of all backends, with the formats as one
         cms: Cms | None = None
         if name == "x509" and ("x509" in formats or "gitsign" in formats):
             cms = _parse_cms(signature)
-            name = _cms_format(cms)
+            name = cms_format(cms)
         _check_accepted(name, signature, formats)
         return _prove(name, payload, signature, cms, keyrings, clock, options)
     except ChainverifyError:
@@ -144,7 +144,7 @@ def _parse_cms(signature: bytes) -> Cms:
         ) from error
 
 
-def _cms_format(parsed: Cms) -> Format:
+def cms_format(parsed: Cms) -> Format:
     """Which format a CMS signature is: gitsign's where the signer's certificate says that it comes from Fulcio.
 
     That is the signer's own word, and only chooses who judges it: each format believes its own authorities alone.

@@ -67,7 +67,7 @@ def verify(payload: bytes, cms: Cms, keyring: X509Keyring, clock: Clock, options
     | 5 | not pinned: a path that breaks a rule | CERT_NOT_ALLOWED, others of `chains.validate` | signer-not-allowed, ... |
     | 6 | the certificate (or an authority of its path) is not valid at T | EXPIRED_AT_T, FUTURE | signer-expired |
     | 7 | revoked, see `crls.check` | REVOKED_HARD, REVOKED_SOFT_AT_T | signer-revoked |
-    | 8 | not pinned, and no alternative name is a plain e-mail address | IDENTITY_MISMATCH | identity-mismatch |
+    | 8 | not pinned, and no alternative name is a plain e-mail address | NO_ADDRESS | identity-mismatch |
     | 9 | good at T, the certificate expired by now | evidence code GOOD_EXPIRED_NOW | |
     | 10 | good | evidence code GOOD | |
 
@@ -233,7 +233,7 @@ def _principals(leaf: Certificate) -> tuple[str, ...]:
     if not plain:
         raise SignatureError(
             f"X.509 certificate {leaf.shown} has no e-mail address among its alternative names, so nobody says whose it is",
-            code="IDENTITY_MISMATCH", rule="identity-mismatch",
+            code="NO_ADDRESS", rule="identity-mismatch",
             hint="get a certificate with the address as rfc822Name, or pin this one to its signer in the policy",
         )
     return plain
