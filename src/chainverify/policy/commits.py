@@ -83,7 +83,9 @@ COMMITS: Final = Section(
             "ssh-require", ListOf(Choice(("presence", "verification"))),
             "what a hardware security key must have proved: a touch, and that its owner was verified; [] asks for neither",
         ),
-        Field("x509-roots", ListOf(FILE), "certificates of CAs whose e-mail certificates count, and of CAs below them, in PEM or DER"),
+        Field(
+            "x509-roots", ListOf(FILE), "certificates of CAs whose e-mail certificates count, and of CAs below, in PEM or DER"
+        ),
         Field("crls", ListOf(FILE), "certificate revocation lists of these CAs, in PEM or DER"),
         Field("timestamp-roots", ListOf(FILE), "certificates of CAs whose RFC 3161 timestamps count, in PEM or DER"),
         Field("trusted-root", FILE, "the Sigstore trust root for gitsign; default: the public-good root that sigstore ships"),
