@@ -31,7 +31,10 @@ _ROWS: Final = (
     CodeText("NO_KEY", ("signer-unknown",), "the key is nobody's in the policy"),
     CodeText("BAD", ("signature-bad",), "the signature does not fit the signed bytes and the key"),
     CodeText("FUTURE", ("signature-bad", "signer-expired"), "the signature or the key is from a time that is yet to come"),
-    CodeText("EXPIRED_AT_T", ("signer-expired",), "the key, its line or the person's time was over at the time that is believed"),
+    CodeText(
+        "EXPIRED_AT_T", ("signer-expired", "signature-bad"),
+        "the key, its line, its certificate or the person's time was over at the time that is believed or proved",
+    ),
     CodeText("REVOKED_HARD", ("signer-revoked",), "the key was revoked as compromised, which counts for all that it ever signed"),
     CodeText("REVOKED_SOFT_AT_T", ("signer-revoked",), "the key had been revoked as superseded or retired at that time"),
     CodeText("NOT_BOUND", ("signer-not-allowed",), "nothing that the primary key signed binds this subkey at that time"),
@@ -39,6 +42,11 @@ _ROWS: Final = (
     CodeText("INVALID_UID", ("identity-mismatch",), "the signature names a user id that the key did not have at that time"),
     CodeText("NO_PRESENCE", ("signer-not-allowed",), "the security key signed without being touched"),
     CodeText("NO_VERIFICATION", ("signer-not-allowed",), "the security key signed without verifying its owner"),
+    CodeText("BAD_LOG_ENTRY", ("signature-bad",), "the transparency log's entry is of another signature, or cannot be believed"),
+    CodeText("BAD_SCT", ("signature-bad",), "the certificate's timestamp by a log of certificates cannot be believed"),
+    CodeText("BAD_TIMESTAMP", ("signature-bad",), "the timestamp is not one of this signature, or by nobody who is trusted"),
+    CodeText("UNKNOWN_LOG", ("signature-bad",), "the entry is of a transparency log that the trust root does not name"),
+    CodeText("AMBIGUOUS", ("signature-ambiguous",), "the policy gives the identity to several people"),
     CodeText("DISPUTED", ("signature-ambiguous",), "the signature is good here, and gpg, which was asked too, contradicts"),
     CodeText("CERT_BAD", ("signature-bad",), "the authority's signature does not fit the certificate"),
     CodeText("CERT_EXPIRED", ("signer-expired",), "the certificate was not valid at the time that is believed"),
@@ -46,6 +54,8 @@ _ROWS: Final = (
     CodeText("CERT_OPTION", ("signer-not-allowed",), "the certificate has a critical option that is not known here"),
     CodeText("CERT_PRINCIPAL", ("signer-not-allowed",), "the certificate names nobody whom its authority may vouch for"),
     CodeText("CERT_TYPE", ("signer-not-allowed",), "the certificate is one for hosts, not for people"),
+    CodeText("CERT_UNTRUSTED", ("signer-unknown",), "no authority that is trusted issued the certificate"),
+    CodeText("CERT_NOT_ALLOWED", ("signer-not-allowed",), "the certificate, or an authority above it, is not for this use"),
     CodeText("LIMIT", ("signer-not-allowed",), "only clean merges of this person count, and this is none"),
 )
 
