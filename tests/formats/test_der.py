@@ -74,7 +74,7 @@ def test_values(read: Callable[[DerReader], Any], data: str, expected: object) -
     (OID, "0600", "damaged"),
     (OID, "060180", "damaged"),
     (OID, "06022a80", "damaged"),
-    (OID, "06032a8001", "needless leading"),
+    (OID, "06032a8001", "damaged"),
     (OID, "0641" + "01" * 65, "damaged"),
     (TIME, "170b353030313031303030305a", "canonical form"),
     (TIME, "17113530303130313030303030302b30303030", "canonical form"),

@@ -6,16 +6,21 @@ used. All errors are `Malformed` with rule `signature-bad`.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from chainverify.formats import der
 from chainverify.formats.der import DerReader
 from chainverify.formats.sshwire import damaged
 
+MAX_CERTIFICATE_BYTES: Final = 64 << 10
+"""The largest certificate that is read; most have under 3 KiB."""
 MAX_EXTENSIONS: Final = 64
 """The most extensions of one certificate."""
 MAX_SERIAL_BYTES: Final = 64
 """The longest serial number: RFC 5280 allows 20 bytes, and asks readers to be prepared for more."""
+MAX_KEPT: Final = 256
+"""How many certificates are kept as they were read."""
 SUBJECT_KEY_ID: Final = "2.5.29.14"
 
 _WHAT: Final = "certificate"
@@ -61,8 +66,11 @@ class Outline(NamedTuple):
         return value
 
 
+@lru_cache(maxsize=MAX_KEPT)
 def parse(data: bytes) -> Outline:
-    """The outline of the certificate in `data` (DER)."""
+    """The outline of the certificate in `data` (DER). Kept for a while: a history has few certificates and many signatures."""
+    if len(data) > MAX_CERTIFICATE_BYTES:
+        raise damaged(f"{_WHAT} has {len(data)} bytes, at most {MAX_CERTIFICATE_BYTES} are read")
     outer = DerReader(data, _WHAT)
     reader = outer.enter(der.SEQUENCE)
     outer.end()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -132,21 +133,10 @@ class DerReader:
     def oid(self) -> str:
         """An OBJECT IDENTIFIER in dotted form (X.690 section 8.19)."""
         value = self.value(OID)
-        if not 0 < len(value) <= MAX_OID_BYTES or value[-1] & 0x80:
+        dotted = _dotted(value) if len(value) <= MAX_OID_BYTES else None
+        if dotted is None:
             raise self._damaged("holds a damaged object identifier")
-        arcs: list[int] = []
-        arc = 0
-        start = True
-        for byte in value:
-            if start and byte == 0x80:
-                raise self._damaged("holds an object identifier with needless leading bytes")
-            arc = arc << 7 | byte & 0x7F
-            start = not byte & 0x80
-            if start:
-                arcs.append(arc)
-                arc = 0
-        first = min(arcs[0] // 40, 2)
-        return ".".join(map(str, (first, arcs[0] - 40 * first, *arcs[1:])))
+        return dotted
 
     def time(self) -> int:
         """A UTCTime or GeneralizedTime in seconds since the epoch, fractions dropped (X.690 sections 11.7, 11.8).
@@ -182,6 +172,26 @@ class DerReader:
 
     def _damaged(self, why: str) -> Malformed:
         return damaged(f"{self._what} {why}")
+
+
+@lru_cache(maxsize=256)
+def _dotted(value: bytes) -> str | None:
+    """An object identifier in dotted form, None for one that is empty, cut off or not in the fewest bytes."""
+    if not value or value[-1] & 0x80:
+        return None
+    arcs: list[int] = []
+    arc = 0
+    start = True
+    for byte in value:
+        if start and byte == 0x80:
+            return None
+        arc = arc << 7 | byte & 0x7F
+        start = not byte & 0x80
+        if start:
+            arcs.append(arc)
+            arc = 0
+    first = min(arcs[0] // 40, 2)
+    return ".".join(map(str, (first, arcs[0] - 40 * first, *arcs[1:])))
 
 
 def _bounds(data: bytes, at: int, what: str) -> tuple[int, int]:

@@ -83,11 +83,13 @@ COMMITS: Final = Section(
             "ssh-require", ListOf(Choice(("presence", "verification"))),
             "what a hardware security key must have proved: a touch, and that its owner was verified; [] asks for neither",
         ),
-        Field("x509-roots", ListOf(FILE), "certificates of CAs whose e-mail certificates count, in PEM or DER"),
+        Field(
+            "x509-roots", ListOf(FILE), "certificates of CAs whose e-mail certificates count, and of CAs below, in PEM or DER"
+        ),
         Field("crls", ListOf(FILE), "certificate revocation lists of these CAs, in PEM or DER"),
         Field("timestamp-roots", ListOf(FILE), "certificates of CAs whose RFC 3161 timestamps count, in PEM or DER"),
         Field("trusted-root", FILE, "the Sigstore trust root for gitsign; default: the public-good root that sigstore ships"),
-        Field("sha1-before", Time(), "OpenPGP signatures made with SHA-1 before this are accepted; default: none"),
+        Field("sha1-before", Time(), "OpenPGP and X.509 signatures made with SHA-1 before this are accepted; default: none"),
         Field(
             "dsa-before", Time(), "OpenPGP signatures by DSA keys of 2048 bits or more, made before this, are accepted; "
             "default: none",

@@ -6,6 +6,7 @@ import binascii
 import hashlib
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from cryptography import x509
@@ -79,7 +80,7 @@ class Certificate(NamedTuple):
 
     def key(self) -> Key:
         """The certificate's key. Raises `SignatureError` or `Malformed`, as `algorithms.decode` does."""
-        return algorithms.decode(self.outline.spki, f"key of the certificate {self.shown}")
+        return _key(self.der)
 
 
 def fingerprint(der: bytes) -> str:
@@ -87,8 +88,11 @@ def fingerprint(der: bytes) -> str:
     return "SHA256:" + hashlib.sha256(der).hexdigest().upper()
 
 
+@lru_cache(maxsize=outlines.MAX_KEPT)
 def decode(der: bytes) -> Certificate:
-    """The certificate in `der`. Raises `Malformed` (rule `signature-bad`) for one that does not follow RFC 5280 strictly."""
+    """The certificate in `der`, kept for a while. Raises `Malformed` (rule `signature-bad`) for one that does not follow RFC 5280
+    strictly.
+    """
     outline = outlines.parse(der)
     try:
         library = x509.load_der_x509_certificate(der)
@@ -145,12 +149,24 @@ def read_file(data: bytes, label: bytes = b"CERTIFICATE", limit: int = MAX_FILE_
         raise Malformed("file holds a damaged PEM block", rule="signature-bad") from error
 
 
-def issued(child: Outline, issuer: Certificate) -> bool:
+def issued(child: Certificate, issuer: Certificate) -> bool:
     """Whether `issuer`'s key signed `child`, by an algorithm that is accepted. Names are not compared here.
 
     Raises `SignatureError` or `Malformed` where key or algorithm are not accepted.
     """
-    return signed_by(issuer.key(), child.algorithm, child.signature, child.signed)
+    return _issued(child.der, issuer.der)
+
+
+@lru_cache(maxsize=outlines.MAX_KEPT)
+def _issued(child: bytes, issuer: bytes) -> bool:
+    outline = outlines.parse(child)
+    return signed_by(_key(issuer), outline.algorithm, outline.signature, outline.signed)
+
+
+@lru_cache(maxsize=outlines.MAX_KEPT)
+def _key(der: bytes) -> Key:
+    certificate = decode(der)
+    return algorithms.decode(certificate.outline.spki, f"key of the certificate {certificate.shown}")
 
 
 def signed_by(key: Key, algorithm: bytes, signature: bytes, data: bytes) -> bool:
@@ -170,7 +186,7 @@ def issuer_of(child: Certificate, authorities: Iterable[Certificate]) -> Certifi
     for each in authorities:
         if each.outline.subject == child.outline.issuer:
             try:
-                if issued(child.outline, each):
+                if issued(child, each):
                     return each
             except (SignatureError, Malformed):
                 continue

@@ -93,7 +93,7 @@ def _paths(
                 )
             left -= 1
             try:
-                good = issued(child.outline, candidate)
+                good = issued(child, candidate)
             except SignatureError as error:
                 failures.append(error)
                 continue
