@@ -92,7 +92,7 @@ def test_who_it_was(place: Place, run: Run) -> None:
         as_bob: ("identity-mismatch", "GOOD"),
         of_bob: ("verified", "GOOD"),
         as_alice: ("identity-mismatch", "GOOD"),
-        unknown: ("signer-unknown", "CERT_UNTRUSTED"),
+        unknown: ("signer-unknown", "CERT_NOT_TRUSTED"),
         stolen: ("signer-revoked", "REVOKED_HARD"),
         before: ("verified", "GOOD"),
         expired: ("signer-expired", "EXPIRED_AT_T"),

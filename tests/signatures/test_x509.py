@@ -101,7 +101,7 @@ def test_real_openssl_signatures(case: str, root: Identity, tmp_path: Path) -> N
     assert refusal(armored, trust(current), Clock(now, now), payload=other) == ("BAD", "signature-bad")
     if case != "attached":  # openssl then takes what is enclosed
         assert not openssl_verifies(tmp_path, current, other, armored)
-    assert refusal(armored, trust(root), Clock(now, now)) == ("CERT_UNTRUSTED", "signer-unknown")
+    assert refusal(armored, trust(root), Clock(now, now)) == ("CERT_NOT_TRUSTED", "signer-unknown")
     assert not openssl_verifies(tmp_path, root, PAYLOAD, armored)
 
 
@@ -414,7 +414,7 @@ def test_a_chain_without_its_middle(root: Identity) -> None:
     signer = mint("Alice", middle, emails=[ADDRESS])
     assert verify(forge(signer, PAYLOAD), trust(root)).claims == (("subject", "CN=Alice"), ("root", "CN=Root"))
     alone = forge(signer, PAYLOAD, certificates=[signer.der])
-    assert refusal(alone, trust(root)) == ("CERT_UNTRUSTED", "signer-unknown")
+    assert refusal(alone, trust(root)) == ("CERT_NOT_TRUSTED", "signer-unknown")
     assert verify(alone, trust(root, middle)).claims[1] == ("root", "CN=Root")
     assert verify(alone, trust(middle)).claims[1] == ("root", "CN=Middle")
 

@@ -33,10 +33,10 @@ _FULCIO_ISSUERS: Final = frozenset({"1.3.6.1.4.1.57264.1.1", "1.3.6.1.4.1.57264.
 class Keyrings(NamedTuple):
     """The keys of a policy by format, None where it has none of that format."""
 
-    openpgp: OpenPgpKeyring | None
-    ssh: SshKeyring | None
-    x509: X509Keyring | None
-    gitsign: GitsignKeyring | None
+    openpgp: OpenPgpKeyring | None = None
+    ssh: SshKeyring | None = None
+    x509: X509Keyring | None = None
+    gitsign: GitsignKeyring | None = None
 
 
 def load(material: SigningMaterial) -> Keyrings:

@@ -104,7 +104,7 @@ def verify(payload: bytes, cms: Cms, keyring: GitsignKeyring, clock: Clock, opti
     7. the policy gives the certificate's identity to exactly one person.
 
     Raises `SignatureError`: `MALFORMED`, `UNSUPPORTED` (1), `BAD` (2), `UNKNOWN_LOG`, `BAD_LOG_ENTRY`, `BAD_TIMESTAMP` (3),
-    `EXPIRED_AT_T` (4, 5), `CERT_UNTRUSTED` (5, rule `signer-unknown`) and other codes of `chains.validate` (5), `BAD_SCT` (6),
+    `EXPIRED_AT_T` (4, 5), `CERT_NOT_TRUSTED` (5, rule `signer-unknown`) and other codes of `chains.validate` (5), `BAD_SCT` (6),
     `NO_KEY` (7, rule `signer-unknown`), `AMBIGUOUS` (7, rule `signature-ambiguous`).
     `clock` is not asked: whether a proved time fits the policy is for the rules.
     """
@@ -243,12 +243,12 @@ def _issuer(leaf: Certificate, times: Sequence[int], keyring: GitsignKeyring) ->
             return path[1]
         failures.append(refused)
     # the failure of the authority that did issue it says more than that the others did not
-    telling = next((error for error in failures if error.code != "CERT_UNTRUSTED"), None)
+    telling = next((error for error in failures if error.code != "CERT_NOT_TRUSTED"), None)
     if telling is not None:
         raise telling
     raise SignatureError(
         "no authority of the trust root issued the certificate: what it says of its holder is nobody's word but its own",
-        code="CERT_UNTRUSTED", rule="signer-unknown",
+        code="CERT_NOT_TRUSTED", rule="signer-unknown",
         hint="name the trust root of the Sigstore deployment in [commits] trusted-root, or update sigstore for the public one",
     )
 

@@ -63,7 +63,7 @@ def verify(payload: bytes, cms: Cms, keyring: X509Keyring, clock: Clock, options
     | 3 | the signature does not fit payload and key, **whatever the certificate is worth** | BAD | signature-bad |
     | 4 | signing time or timestamp over 300 s after the clock | FUTURE | signature-bad |
     | 4 | a timestamp of a trusted authority's that is damaged, or of other bytes | BAD_TIMESTAMP | signature-bad |
-    | 5 | not pinned: no path to a root | CERT_UNTRUSTED | signer-unknown |
+    | 5 | not pinned: no path to a root | CERT_NOT_TRUSTED | signer-unknown |
     | 5 | not pinned: a path that breaks a rule | CERT_NOT_ALLOWED, others of `chains.validate` | signer-not-allowed, ... |
     | 6 | the certificate (or an authority of its path) is not valid at T | EXPIRED_AT_T, FUTURE | signer-expired |
     | 7 | revoked, see `crls.check` | REVOKED_HARD, REVOKED_SOFT_AT_T | signer-revoked |
@@ -191,7 +191,7 @@ def _timestamp(cms: Cms, keyring: X509Keyring) -> tuple[int | None, tuple[str, .
         try:
             proved.append(timestamps.verify(token, cms.signature, keyring.timestamp_authorities, keyring.revocations))
         except (SignatureError, Malformed) as error:
-            if isinstance(error, SignatureError) and error.code == "CERT_UNTRUSTED":
+            if isinstance(error, SignatureError) and error.code == "CERT_NOT_TRUSTED":
                 continue
             raise SignatureError(
                 f"timestamp of the X.509 signature cannot be believed: {error.message}", code="BAD_TIMESTAMP",

@@ -52,7 +52,7 @@ def validate(
     7. the leaf is no authority, has a key usage for signatures if it has any, and one of `purposes`.
 
     Every possible path is tried, within `MAX_DEPTH` and `MAX_SIGNATURES`; the most telling failure is raised, as
-    `SignatureError`: `CERT_UNTRUSTED` (no path), `CERT_NOT_ALLOWED` (2 to 5, 7), `EXPIRED_AT_T` and `FUTURE` (6), `WEAK_KEY`,
+    `SignatureError`: `CERT_NOT_TRUSTED` (no path), `CERT_NOT_ALLOWED` (2 to 5, 7), `EXPIRED_AT_T` and `FUTURE` (6), `WEAK_KEY`,
     `WEAK_HASH`, `UNSUPPORTED` (1), or `MALFORMED` where the tries run out.
     """
     _check_leaf(leaf, purposes)
@@ -65,7 +65,7 @@ def validate(
     if failures:
         raise failures[0]
     raise SignatureError(
-        f"certificate {leaf.shown} was issued by no authority that the policy trusts", code="CERT_UNTRUSTED",
+        f"certificate {leaf.shown} was issued by no authority that the policy trusts", code="CERT_NOT_TRUSTED",
         rule="signer-unknown",
         hint="name its root in [commits] x509-roots, or the certificate itself in the signer's x509 list",
     )
