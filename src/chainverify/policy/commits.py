@@ -26,8 +26,8 @@ WHO: Final = ListOf(Text(expected='a signer\'s name or "role:NAME"'), least=1)
 FILE: Final = Text(expected="a file's name, relative to the policy")
 LEVEL: Final = Number(0, 2)
 LEVELS_MEAN: Final = (
-    "how much of a gitsign signature must be proved: 0 the signature by the certificate's key, 1 also the identity by Fulcio and "
-    "its CT log, 2 also the time by a log or timestamp authority"
+    "how much of a gitsign signature must be proved: 0 the signature by a certificate of Fulcio, 1 also that its CT log saw it, "
+    "2 also the time by a log or timestamp authority"
 )
 
 POLICY: Final = Section(

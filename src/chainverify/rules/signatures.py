@@ -366,8 +366,8 @@ LOGGED: Final = 2
 """The gitsign level at which a log or timestamp authority proves the time."""
 _LEVEL_CODES: Final = ("LEVEL_0", "LEVEL_1")
 _LEVELS: Final = (
-    "only the signature by the certificate's key",
-    "an identity that Fulcio vouched for, at a time that nothing proves",
+    "a certificate of Fulcio's that no log of certificates has seen",
+    "an identity that Fulcio vouched for in public, at a time that nothing proves",
     "identity and time",
 )
 
