@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 from chainverify.errors import Malformed, SignatureError
+from chainverify.output.moment import moment
 from chainverify.transparency import names
 from chainverify.transparency.certificates import Certificate, issued
 
@@ -181,13 +182,13 @@ def expiry(certificate: Certificate, at: int) -> SignatureError | None:
     outline = certificate.outline
     if at < outline.not_before:
         return SignatureError(
-            f"certificate {certificate.shown} is valid from {outline.not_before} on, and was used at {at}", code="FUTURE",
-            rule="signer-expired", hint="check the clocks of the signer's computer and of this one",
+            f"certificate {certificate.shown} is valid from {moment(outline.not_before)} on, and was used at {moment(at)}",
+            code="FUTURE", rule="signer-expired", hint="check the clocks of the signer's computer and of this one",
         )
     if at > outline.not_after:
         return SignatureError(
-            f"certificate {certificate.shown} was valid until {outline.not_after}, and was used at {at}", code="EXPIRED_AT_T",
-            rule="signer-expired", hint="sign with a certificate that has not expired",
+            f"certificate {certificate.shown} was valid until {moment(outline.not_after)}, and was used at {moment(at)}",
+            code="EXPIRED_AT_T", rule="signer-expired", hint="sign with a certificate that has not expired",
         )
     return None
 

@@ -19,6 +19,7 @@ from chainverify.errors import Malformed, PolicyError, SignatureError
 from chainverify.formats import der
 from chainverify.formats.der import DerReader
 from chainverify.model.signing import KeyMaterial
+from chainverify.output.moment import moment
 from chainverify.transparency.certificates import Certificate, read_file, signed_by
 
 MAX_CRL_BYTES: Final = 64 << 20
@@ -108,13 +109,13 @@ def check(
             if found.hard and (anchored_at is None or anchored_at >= found.since):
                 raise _revoked(certificate, found, "REVOKED_HARD", "and nothing proves that the signature was there before")
             if not found.hard and at >= found.since:
-                raise _revoked(certificate, found, "REVOKED_SOFT_AT_T", f"and the signature is of {at}")
+                raise _revoked(certificate, found, "REVOKED_SOFT_AT_T", f"and the signature is of {moment(at)}")
     return notes
 
 
 def _revoked(certificate: Certificate, found: Revocation, code: str, why: str) -> SignatureError:
     return SignatureError(
-        f"certificate {certificate.shown} is revoked since {found.since} ({found.reason}), {why}", code=code,
+        f"certificate {certificate.shown} is revoked since {moment(found.since)} ({found.reason}), {why}", code=code,
         rule="signer-revoked", hint="sign it again with another certificate",
     )
 
