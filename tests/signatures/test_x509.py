@@ -622,6 +622,23 @@ def test_a_revoked_authority(root: Identity) -> None:
     assert refusal(forge(signer, PAYLOAD), pinned) == REVOKED_HARD
 
 
+@pytest.mark.tool("openssl")
+@pytest.mark.parametrize("pin", [False, True])
+def test_an_authority_with_a_new_key_revokes_what_its_old_one_issued(tmp_path: Path, pin: bool) -> None:
+    """Lists go by the name of who issued (RFC 5280 section 6.3.3); openssl does not accept the certificate either."""
+    old, new = mint("Root", authority=True), mint("Root", authority=True)
+    signer = mint("Alice", old, emails=[ADDRESS])
+    revoked = world.crl(new, (signer, START, HARD))
+    material = trust(old, new, pinned=[("Alice", signer)] if pin else [], crls=[revoked])
+    assert refusal(forge(signer, PAYLOAD), material) == REVOKED_HARD
+    (tmp_path / "roots.pem").write_bytes(old.pem + new.pem)
+    (tmp_path / "list.pem").write_bytes(revoked)
+    (tmp_path / "signer.pem").write_bytes(signer.pem)
+    files = ("-CAfile", "roots.pem", "-CRLfile", "list.pem", "signer.pem")
+    asked = ("openssl", "verify", "-crl_check", "-attime", str(START), *files)
+    assert subprocess.run(asked, cwd=tmp_path, capture_output=True, check=False).returncode
+
+
 def test_an_intermediate_s_list_needs_its_certificate(root: Identity) -> None:
     middle = mint("Middle", root, authority=True)
     signer = mint("Alice", middle, emails=[ADDRESS])

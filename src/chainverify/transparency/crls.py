@@ -56,9 +56,12 @@ class RevocationList(NamedTuple):
 
 
 class Revocations(NamedTuple):
-    """All lists of a policy by their issuer: the DER of its name and of its key."""
+    """All lists of a policy by the name of their issuer (DER).
 
-    lists: Mapping[tuple[bytes, bytes], tuple[RevocationList, ...]]
+    By the name alone, as section 6.3.3 has it: an authority that got a new key goes on to list with it what its old one issued.
+    """
+
+    lists: Mapping[bytes, tuple[RevocationList, ...]]
 
 
 NONE: Final = Revocations(MappingProxyType({}))
@@ -71,13 +74,13 @@ def load(materials: Sequence[KeyMaterial], authorities: Sequence[Certificate]) -
     for an intermediate authority needs that authority's certificate beside the roots), that is a delta or an indirect list, or
     holds a critical extension that is not processed.
     """
-    lists: dict[tuple[bytes, bytes], tuple[RevocationList, ...]] = {}
+    lists: dict[bytes, tuple[RevocationList, ...]] = {}
     for material in materials:
         try:
             for data in read_file(material.data, b"X509 CRL", MAX_CRL_BYTES):
                 issuer, found = _read(data, authorities)
-                key = (issuer.outline.subject, issuer.outline.spki)
-                lists[key] = (*lists.get(key, ()), found)
+                name = issuer.outline.subject
+                lists[name] = (*lists.get(name, ()), found)
         except (Malformed, SignatureError) as error:
             raise PolicyError(
                 f"{material.name}: {error.message}", key=material.key, source=material.source, line=material.line,
@@ -100,7 +103,7 @@ def check(
     """
     notes: tuple[str, ...] = ()
     for certificate, issuer in pairwise(path):
-        for each in revocations.lists.get((issuer.outline.subject, issuer.outline.spki), ()):
+        for each in revocations.lists.get(issuer.outline.subject, ()):
             if each.next_update is not None and each.next_update < now:
                 notes = (OUTDATED,)
             found = each.revoked.get(certificate.outline.serial)
