@@ -108,9 +108,12 @@ def judge_commit(
 def judge_tag(tag: Tag, evidence: Evidence, clock: Clock, rules: SignatureRules) -> list[Finding]:
     """As `judge_commit`, for an annotated tag; its tagger stands for both committer and author."""
     found = _judge(tag_subject(tag), _Named(tag.tagger, tag.tagger, tag.notes), evidence, clock, rules)
-    if found[0].status == PASS and is_limited(str(found[0].evidence["signer"]), rules):
-        return [_limited(found[0], f"signed by {found[0].evidence['signer']}, whose clean merges alone count, and is a tag")]
-    return found
+    proof = found[0]
+    if not is_limited(str(proof.evidence["signer"]), rules):
+        return found
+    limit = _limited(proof, f"signed by {proof.evidence['signer']}, whose clean merges alone count, and is a tag")
+    # beside other rules that are broken, which the policy may only advise
+    return [limit] if proof.status == PASS else [*found, limit]
 
 
 def is_limited(name: str, rules: SignatureRules) -> bool:
@@ -204,6 +207,12 @@ def _judge(subject: Subject, named: _Named, evidence: Evidence, clock: Clock, ru
     if evidence.claims:
         facts["claims"] = dict(evidence.claims)
     person = _person(named, evidence, rules)
+    if person is None and evidence.principals:
+        shown = ", ".join(map(_called, evidence.principals[:4]))
+        return [Finding(
+            "signer-unknown", FAIL, subject, f"signed as {shown}, which is the name of a signer in the policy and no address of "
+            "that signer", "if it is the same person, add the address to the signer's emails", evidence=facts,
+        )]  # fmt: skip
     if person is None:
         # keyrings and people come from one policy: this is a caller's mistake, and no reason to accept
         return [Finding("signer-unknown", FAIL, subject, f"the policy has no signer {evidence.signer}", evidence=facts)]
@@ -228,7 +237,9 @@ def _person(named: _Named, evidence: Evidence, rules: SignatureRules) -> Person 
 
     A file or authority that the policy trusts to name people (`evidence.principals`) may name several, or all of a domain: it
     is the one of them that the object names, else the first that is an address and not a pattern. A person of `[[signers]]`
-    with that address is meant, roles and times included; an address that nobody has is a person of its own.
+    with that address is meant, roles and times included; an address that nobody has is a person of its own. Such a one is
+    nobody where it is called like somebody of `[[signers]]`: a certificate for the account "deploy", or an address that is only a
+    name in the policy, must not be taken for that person, whose roles, times and limit it has not.
     """
     if not evidence.principals:
         return rules.people.get(evidence.signer)
@@ -240,12 +251,17 @@ def _person(named: _Named, evidence: Evidence, rules: SignatureRules) -> Person 
     known = rules.addresses.get(_folded(address))
     if known is not None:
         return known
-    shown = address.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return Person(Signer(shown), frozenset((_folded(address),)))
+    shown = _called(address)
+    return None if shown in rules.people else Person(Signer(shown), frozenset((_folded(address),)))
 
 
 _PATTERN: Final = frozenset("*?!,")
 """What makes a principal a pattern or a list, and not one address (OpenSSH PATTERNS)."""
+
+
+def _called(principal: str) -> str:
+    """A principal as the name of a person."""
+    return principal.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _folded(address: str) -> bytes:
