@@ -148,7 +148,7 @@ def check_commits(
         done += len(chunk)
         if progress is not None:
             progress(done, len(oids))
-    judged = _related(repo, selection, limits.check(repo, judged, context.rules), graph, context)
+    judged = _related(repo, selection, limits.check(repo, judged, context.rules), graph, context, policy)
     findings = [*selection.findings, *judged]
     outside = {parent for parents in graph.values() for parent in parents}.difference(oids)
     unlisted = _unlisted(repo, outside, selection.exclude)
@@ -314,8 +314,8 @@ def _unlisted(repo: Repository, outside: set[str], exclude: Sequence[str]) -> st
 # --- commits
 
 
-def _related(
-    repo: Repository, selection: Selection, findings: list[Finding], graph: Graph, context: Context
+def _related(  # noqa: PLR0917
+    repo: Repository, selection: Selection, findings: list[Finding], graph: Graph, context: Context, policy: Policy
 ) -> list[Finding]:
     """The findings under the policy's merge rule, which looks at how commits are related."""
     commits = context.rules.commits
@@ -333,9 +333,9 @@ def _related(
                 under = _context(repo, loaded.policy, material, context.now, context.arrival)._replace(arrived=context.arrived)
                 known[loaded.policy.digest] = under
             with ObjectReader(repo) as reader:
-                return _judge_chunk(reader, (oid,), under)[0]
+                return limits.check(repo, _judge_chunk(reader, (oid,), under)[0], under.rules)
 
-        return lineage.under_parents(repo, findings, graph, judge)
+        return lineage.under_parents(repo, findings, graph, judge, policy)
     return findings
 
 
