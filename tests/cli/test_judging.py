@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from chainverify._version import __version__
 from chainverify.rules.table import RULES
 from tests.cli.conftest import Run, Scene, Small, checked
+from tests.world.gpg import GpgHome
+from tests.world.repository import BOB, Repository
 
 JSON = ("--output-format", "json")
 BAD = ["commit-unsigned", "signer-unknown", "identity-mismatch", "signature-bad"]
@@ -484,3 +487,27 @@ def test_a_linked_worktree(run: Run, small: Small) -> None:
     assert run(linked, "check").status == 0
     assert run(small.path, "check").status == 1
     assert run(small.path, "check", "-C", "../linked").status == 0
+
+
+def test_a_second_opinion_is_asked_and_told(run: Run, tmp_path: Path) -> None:
+    with GpgHome.create() as gpg:
+        key = gpg.key("Bob Example <bob@example.org>")
+        repo = Repository.create(tmp_path / "r")
+        (tmp_path / "bob.asc").write_bytes(gpg.export(key))
+        policy = tmp_path / "policy.toml"
+        policy.write_text(
+            'version = 1\n[commits]\n[[signers]]\nname = "Bob Example"\nemails = "bob@example.org"\nopenpgp = "bob.asc"\n'
+        )
+        repo.commit("one", {"a": "1"}, key=key, author=BOB)
+        repo.tag("v1", key=key, tagger=BOB)
+        words = ("commits", "--tags", "--policy", str(policy), "--second-opinion", "gnupg", "--output-format", "json")
+        done = run(repo.path, *words)
+        assert done.status == 0
+        assert [each["evidence"]["notes"][-1] for each in done.report["findings"]] == ["second-opinion:gnupg"] * 2
+        only_git = tmp_path / "bin"
+        only_git.mkdir()
+        (only_git / "git").symlink_to(shutil.which("git") or "")
+        done = run(repo.path, *words, PATH=str(only_git))
+        assert done.status == 3
+        assert "gpg is not installed" in done.err
+        assert run(repo.path, "commits", "--second-opinion", "sq").status == 2

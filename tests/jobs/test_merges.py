@@ -13,6 +13,7 @@ from chainverify.jobs import history
 from chainverify.jobs.history import Verdicts
 from chainverify.model.signing import KeyMaterial, SigningMaterial
 from chainverify.policy.model import CommitsPolicy, Policy, Signer
+from chainverify.rules import enforcement
 from tests.world.repository import ALICE, BOB, START, Person, signed_commit
 from tests.world.repository import Repository as World
 from tests.world.ssh import SshKey
@@ -43,14 +44,20 @@ def material_of(keys: Keys) -> SigningMaterial:
     ))
 
 
-def judge(world: World, keys: Keys, *revisions: str, tags: bool = False, **commits: object) -> Verdicts:
+def judge(
+    world: World, keys: Keys, *revisions: str, tags: bool = False, advised: tuple[str, ...] = (), **commits: object
+) -> Verdicts:
+    """The verdict with the rules of the policy applied, those of `advised` as advice."""
     repo = Repository.discover(world.path)
     forge = Signer(FORGE.name, (FORGE.email,), limit="clean-merge")
     people = (Signer(ALICE.name, (ALICE.email,)), Signer(BOB.name, (BOB.email,)), forge)
-    policy = Policy("p", "d", CommitsPolicy(**commits), "signed", people)  # type: ignore[arg-type]
+    rules = tuple((rule, "advise") for rule in advised)
+    policy = Policy("p", "d", CommitsPolicy(**commits), "signed", people, rules=rules)  # type: ignore[arg-type]
     if tags:
-        return history.check_tags(repo, repo.refs("refs/tags"), policy, material_of(keys), NOW)
-    return history.check_commits(repo, history.select(repo, revisions, policy), policy, material_of(keys), NOW)
+        found = history.check_tags(repo, repo.refs("refs/tags"), policy, material_of(keys), NOW)
+    else:
+        found = history.check_commits(repo, history.select(repo, revisions, policy), policy, material_of(keys), NOW)
+    return found._replace(findings=list(enforcement.apply(found.findings, policy)))
 
 
 def told(verdicts: Verdicts) -> dict[str, tuple[str, str]]:
@@ -177,6 +184,34 @@ def test_a_tag_of_a_forge_does_not_count(tmp_path: Path, keys: Keys) -> None:
     assert told(judge(world, keys, tags=True)) == {good: GOOD, forge: REFUSED}
 
 
+STRANGE = Person("Somebody", "somebody@example.net")
+
+
+@pytest.mark.parametrize(("tags", "count"), [(False, "has 1 parents"), (True, "and is a tag")])
+def test_the_limit_holds_for_what_breaks_a_rule_that_is_only_advised(
+    tmp_path: Path, keys: Keys, tags: bool, count: str
+) -> None:
+    """Otherwise whoever makes a forge sign breaks a second rule, and the first is not asked any more."""
+    world = World.create(tmp_path / "r")
+    world.commit("base", {"a": "1"}, key=keys.alice)
+    oid = world.commit("evil", {"a": "2"}, key=keys.forge, author=STRANGE)
+    if tags:
+        oid = world.tag("v1", key=keys.forge, tagger=STRANGE)
+    found = [each for each in judge(world, keys, tags=tags, advised=("identity-mismatch",)).findings if each.subject.id == oid]
+    assert [(each.rule, each.level, each.evidence["code"]) for each in found] == [
+        ("identity-mismatch", "warning", "GOOD"), ("signer-not-allowed", "error", "LIMIT"),
+    ]  # fmt: skip
+    assert count in found[1].message
+
+
+def test_a_clean_merge_that_breaks_an_advised_rule_breaks_no_other(tmp_path: Path, keys: Keys) -> None:
+    world = World.create(tmp_path / "r", bare=True)
+    tips = forked(world, keys, {"a": "2\n"}, {"b": "2\n"})
+    oid = world.commit("merge", {"b": "2\n"}, parents=tips, key=keys.forge, author=STRANGE)
+    found = told(judge(world, keys, oid, advised=("identity-mismatch",)))
+    assert found[oid] == ("identity-mismatch", "fail")
+
+
 # --- merge rules
 
 SKIPPED = ("commit-unsigned", "skip")
@@ -231,6 +266,18 @@ def test_an_unsigned_merge_answers_for_nothing(tmp_path: Path, keys: Keys) -> No
     top = world.commit("unsigned top", {"z": "1"})
     found = told(judge(world, keys, merge_rule="any-parent"))
     assert (found[made.side], found[top]) == (UNSIGNED, UNSIGNED)
+
+
+def test_a_commit_that_is_excused_by_its_id_answers_for_nothing(tmp_path: Path, keys: Keys) -> None:
+    world = World.create(tmp_path / "r", bare=True)
+    base = world.commit("base", {"a": "1"}, key=keys.alice)
+    side = world.commit("side", {"b": "1"}, parents=[base], ref="refs/heads/side")
+    merge = world.commit("unsigned merge", {"b": "1"}, parents=[base, side])
+    world.commit("top", {"c": "1"}, key=keys.alice)
+    found = told(judge(world, keys, merge_rule="any-parent", exceptions=frozenset((merge,))))
+    assert (found[side], found[merge]) == (UNSIGNED, ("verified", "skip"))
+    both = told(judge(world, keys, merge_rule="any-parent", exceptions=frozenset((merge, side))))
+    assert (both[side], both[merge]) == (("verified", "skip"), ("verified", "skip"))
 
 
 def test_a_signed_commit_on_an_unsigned_one_does_not_count(tmp_path: Path, keys: Keys) -> None:
@@ -312,6 +359,49 @@ def test_each_parents_policy_must_name_the_signer(tmp_path: Path, keys: Keys) ->
     expected[world.commit("gone", {}, remove=[PATH], key=keys.alice)] = ("policy-change", "fail")
     found = told(judge(world, keys, *expected, merge_rule="all-parents"))
     assert {oid: found[oid] for oid in expected} == expected
+
+
+@pytest.mark.parametrize("who", ["bob", "nobody"])
+def test_the_parents_policies_are_asked_of_what_breaks_a_rule_that_is_only_advised(
+    tmp_path: Path, keys: Keys, who: str
+) -> None:
+    """A commit by somebody whom its parent's policy does not name must not pass for its wrong address, or for no signature."""
+    advised = ("identity-mismatch", "commit-unsigned")
+    world = World.create(tmp_path / "r", bare=True)
+    alone = IN_TREE.format(alice=keys.alice.public)
+    world.commit("start", {PATH: alone}, key=keys.alice)
+    oid = world.commit("bob", {"b": "1"}, key=keys.bob if who == "bob" else None, author=STRANGE)
+    judged = judge(world, keys, oid, merge_rule="all-parents", advised=advised)
+    found = [each for each in judged.findings if each.subject.id == oid]
+    rule = "identity-mismatch" if who == "bob" else "commit-unsigned"
+    assert [(each.rule, each.level) for each in found] == [(rule, "warning"), ("signer-not-allowed", "error")]
+    # what the parent's policy only advises too is no reason to refuse
+    advising = '[rules]\nidentity-mismatch = "advise"\ncommit-unsigned = "advise"\n'
+    world.update("HEAD", world.commit("advise", {PATH: (alone + BOBS).format(bob=keys.bob.public) + advising}, key=keys.alice,
+                                      parents=[f"{oid}^"]))  # fmt: skip
+    again = world.commit("bob", {"b": "1"}, key=keys.bob if who == "bob" else None, author=STRANGE)
+    assert told(judge(world, keys, again, merge_rule="all-parents", advised=advised))[again] == (rule, "fail")
+
+
+def test_a_limit_in_a_parents_policy_holds(tmp_path: Path, keys: Keys) -> None:
+    world = World.create(tmp_path / "r", bare=True)
+    limited = IN_TREE + BOBS + 'limit = "clean-merge"\n'
+    world.commit("start", {PATH: limited.format(alice=keys.alice.public, bob=keys.bob.public)}, key=keys.alice)
+    oid = world.commit("bob", {"b": "1"}, key=keys.bob, author=BOB)
+    assert told(judge(world, keys, merge_rule="all-parents"))[oid] == REFUSED
+
+
+def test_a_submodule_called_like_a_policy_is_none(tmp_path: Path, keys: Keys) -> None:
+    world = World.create(tmp_path / "r", bare=True)
+    start = world.commit("start", {PATH: IN_TREE.format(alice=keys.alice.public)}, key=keys.alice)
+    policy = world.git("rev-parse", f"{start}:.chainverify")
+    # git itself would see that the object is a tree
+    tree = world.write("tree", b"160000 .chainverify\0" + bytes.fromhex(policy))
+    world.commit("a submodule", tree=tree, key=keys.alice)
+    oid = world.commit("on top", tree=tree, key=keys.alice)
+    [found] = [each for each in judge(world, keys, merge_rule="all-parents").findings if each.subject.id == oid]
+    assert (found.rule, found.status) == REFUSED
+    assert "cannot be used" in found.message
 
 
 # --- tags that merges quote

@@ -269,6 +269,7 @@ BAD: tuple[Bad, ...] = (
             ('identity = "a@b.c", issuer = "*"', ".issuer", "trusts everybody", False),
             ('identity-regex = ".*", issuer = "https://x"', ".identity-regex", "trusts everybody", False),
             ('identity-regex = "a$b", issuer = "https://x"', ".identity-regex", "can never match", False),
+            ('identity-regex = "a)|(b", issuer = "https://x"', ".identity-regex", "expected", False),
             ('identity-regex = "(a", issuer = "https://x"', ".identity-regex", "expected", False),
             ('identity = "a@b.c", issuer = "https://x", claims = { a = 1 }', ".claims.a", "expected text", True),
             ('identity = "a@b.c", issuer = "https://x", subject = "y"', ".subject", "unknown key", True),

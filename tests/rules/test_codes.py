@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from chainverify.model import ruleids
+from chainverify.rules import codes
 from chainverify.rules.codes import CODES
 from chainverify.rules.table import RULES
 from tests.cli.conftest import Run, run  # noqa: F401 - a fixture
@@ -33,6 +34,11 @@ def named() -> set[str]:
 
 def test_every_code_has_a_row() -> None:
     assert named() - set(CODES) == set()
+
+
+def test_every_code_has_one_row() -> None:
+    rows = [row.code for row in codes._ROWS]
+    assert len(rows) == len(set(rows))
 
 
 def test_every_row_is_reported_by_rules_that_exist() -> None:

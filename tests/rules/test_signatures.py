@@ -249,6 +249,20 @@ def test_a_principal_by_itself_is_enough_where_identity_is_not_asked() -> None:
     assert (found.rule, found.evidence["signer"]) == ("verified", "new@example.org")
 
 
+@pytest.mark.parametrize("email", [b"Alice Example", b"x"])
+def test_a_principal_called_like_a_person_is_not_that_person(email: bytes) -> None:
+    """A certificate for the account "deploy" is not by the signer "deploy": neither by the rights of that name, nor without its
+    times and limit."""
+    rules = signatures.prepare(Policy("p", "d", CommitsPolicy(identity=("off",)), signers=(ALICE,)))
+    proof = evidence(format="ssh", signer="", principals=("Alice Example",), emails=())
+    [found] = signatures.judge_commit(commit(email), proof, Clock(T, T + 10), rules)
+    assert (found.rule, found.status) == ("signer-unknown", "fail")
+    assert "name of a signer" in found.message
+    wide = proof._replace(principals=("*",))
+    [found] = signatures.judge_commit(commit(b"Alice Example"), wide, Clock(T, T + 10), rules)
+    assert (found.rule, found.status) == ("signer-unknown", "fail")
+
+
 # --- gitsign: levels, and times that are proved
 
 

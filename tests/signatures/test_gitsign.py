@@ -183,14 +183,14 @@ class TestCertificate:
         signed = sigstore.sign(PAYLOAD, forged)
         for extra in ([], [authority("intermediate", key).public_bytes(DER)]):
             signature = sigstore.cms(signed, sigstore.entry(signed).attribute(), certificates=[forged.der, *extra])
-            refused(sigstore, signature, "CERT_UNTRUSTED", "signer-unknown", "no authority of the trust root")
+            refused(sigstore, signature, "CERT_NOT_TRUSTED", "signer-unknown", "no authority of the trust root")
 
     def test_its_own_authority(self, sigstore: Sigstore) -> None:
         key = p256()
         own = authority("mallory", key)
         signed = sigstore.sign(PAYLOAD, sigstore.leaf(by=(own, key)))
         signature = sigstore.cms(signed, certificates=[signed.leaf.der, own.public_bytes(DER)])
-        refused(sigstore, signature, "CERT_UNTRUSTED", "signer-unknown")
+        refused(sigstore, signature, "CERT_NOT_TRUSTED", "signer-unknown")
 
     def test_an_authority_under_a_leaf(self, sigstore: Sigstore) -> None:
         """A leaf is no authority, whatever it says."""
@@ -199,7 +199,7 @@ class TestCertificate:
             under = sigstore.leaf("bob@example.org", by=(leaf.certificate, leaf.key))
             signed = sigstore.sign(PAYLOAD, under)
             signature = sigstore.cms(signed, certificates=[under.der, leaf.der])
-            refused(sigstore, signature, "CERT_UNTRUSTED", "signer-unknown")
+            refused(sigstore, signature, "CERT_NOT_TRUSTED", "signer-unknown")
 
     @pytest.mark.parametrize("usage", [None, ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE])
     def test_a_certificate_for_another_use(self, sigstore: Sigstore, usage: x509.ObjectIdentifier | None) -> None:

@@ -286,6 +286,36 @@ def test_copies_are_merged_and_never_lose_a_revocation(home: GpgHome) -> None:
         ring_of(lone)
 
 
+@pytest.mark.parametrize(("kind", "digest"), [("ed25519", "SHA1"), ("rsa2048", "SHA1"), ("rsa2048", "RIPEMD160")])
+def test_a_revocation_by_a_weak_hash_counts(home: GpgHome, kind: Any, digest: str) -> None:
+    """gpg shows such a key as revoked; to leave the revocation out would let it go on to count."""
+    key = home.key(kind=kind)
+    armored = home.sign(key, PAYLOAD)
+    before = home.export(key)
+    lone = home.revocation(key, 2, "--cert-digest-algo", digest, "--allow-weak-digest-algos", when=START + DAY)
+    assert judged(PAYLOAD, armored, ring_of(before)) == "GOOD"
+    assert judged(PAYLOAD, armored, ring_of(before, lone)) == HARD
+    home.run("--import", stdin=lone)
+    assert b"pub:r:" in home.run("--with-colons", "--list-keys", key.key_id).stdout
+    assert judged(PAYLOAD, armored, ring_of(home.export(key))) == HARD
+
+
+def test_a_revocation_that_cannot_be_verified_is_told(home: GpgHome) -> None:
+    key = home.key(kind="rsa2048")
+    armored = home.sign(key, PAYLOAD)
+    lone = home.revocation(key, 2, "--cert-digest-algo", "RIPEMD160", "--allow-weak-digest-algos", when=START + DAY)
+    found = proof(armored, ring_of(home.export(key), lone), options=OPTIONS._replace(key_validity="identity"))
+    assert {"key-revoked-hard", "revocation-not-verified"} <= set(found.notes)
+
+
+def test_a_lone_revocation_that_revokes_nothing_is_refused(home: GpgHome) -> None:
+    key = home.key()
+    [lone] = armor_reader.key_blocks(home.revocation(key, 2, when=START + DAY))
+    damaged = lone[:-5] + bytes((lone[-5] ^ 1,)) + lone[-4:]
+    with pytest.raises(PolicyError, match="its key did not make"):
+        ring_of(home.export(key), damaged)
+
+
 # --- who the key belongs to
 
 def test_files_with_several_certificates(home: GpgHome) -> None:

@@ -101,7 +101,7 @@ def test_real_openssl_signatures(case: str, root: Identity, tmp_path: Path) -> N
     assert refusal(armored, trust(current), Clock(now, now), payload=other) == ("BAD", "signature-bad")
     if case != "attached":  # openssl then takes what is enclosed
         assert not openssl_verifies(tmp_path, current, other, armored)
-    assert refusal(armored, trust(root), Clock(now, now)) == ("CERT_UNTRUSTED", "signer-unknown")
+    assert refusal(armored, trust(root), Clock(now, now)) == ("CERT_NOT_TRUSTED", "signer-unknown")
     assert not openssl_verifies(tmp_path, root, PAYLOAD, armored)
 
 
@@ -380,7 +380,7 @@ def test_addresses_that_an_authority_vouches_for(
     names = [x509.RFC822Name._init_without_validation(email) for email in emails]
     armored = forge(mint(subject, root, names=names), PAYLOAD)
     if expected is None:
-        assert refusal(armored, trust(root)) == ("IDENTITY_MISMATCH", "identity-mismatch")
+        assert refusal(armored, trust(root)) == ("NO_ADDRESS", "identity-mismatch")
     else:
         assert verify(armored, trust(root)).principals == expected
 
@@ -414,7 +414,7 @@ def test_a_chain_without_its_middle(root: Identity) -> None:
     signer = mint("Alice", middle, emails=[ADDRESS])
     assert verify(forge(signer, PAYLOAD), trust(root)).claims == (("subject", "CN=Alice"), ("root", "CN=Root"))
     alone = forge(signer, PAYLOAD, certificates=[signer.der])
-    assert refusal(alone, trust(root)) == ("CERT_UNTRUSTED", "signer-unknown")
+    assert refusal(alone, trust(root)) == ("CERT_NOT_TRUSTED", "signer-unknown")
     assert verify(alone, trust(root, middle)).claims[1] == ("root", "CN=Root")
     assert verify(alone, trust(middle)).claims[1] == ("root", "CN=Middle")
 
@@ -620,6 +620,23 @@ def test_a_revoked_authority(root: Identity) -> None:
     assert refusal(forge(signer, PAYLOAD), trust(root, crls=lists)) == REVOKED_HARD
     pinned = trust(root, middle, pinned=[("Alice", signer)], crls=lists)
     assert refusal(forge(signer, PAYLOAD), pinned) == REVOKED_HARD
+
+
+@pytest.mark.tool("openssl")
+@pytest.mark.parametrize("pin", [False, True])
+def test_an_authority_with_a_new_key_revokes_what_its_old_one_issued(tmp_path: Path, pin: bool) -> None:
+    """Lists go by the name of who issued (RFC 5280 section 6.3.3); openssl does not accept the certificate either."""
+    old, new = mint("Root", authority=True), mint("Root", authority=True)
+    signer = mint("Alice", old, emails=[ADDRESS])
+    revoked = world.crl(new, (signer, START, HARD))
+    material = trust(old, new, pinned=[("Alice", signer)] if pin else [], crls=[revoked])
+    assert refusal(forge(signer, PAYLOAD), material) == REVOKED_HARD
+    (tmp_path / "roots.pem").write_bytes(old.pem + new.pem)
+    (tmp_path / "list.pem").write_bytes(revoked)
+    (tmp_path / "signer.pem").write_bytes(signer.pem)
+    files = ("-CAfile", "roots.pem", "-CRLfile", "list.pem", "signer.pem")
+    asked = ("openssl", "verify", "-crl_check", "-attime", str(START), *files)
+    assert subprocess.run(asked, cwd=tmp_path, capture_output=True, check=False).returncode
 
 
 def test_an_intermediate_s_list_needs_its_certificate(root: Identity) -> None:

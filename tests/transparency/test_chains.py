@@ -76,7 +76,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "good, content commitment": lambda: Case(path({}, {}, {"usages": ["content_commitment"]}), None),
     "good, two purposes": lambda: Case(path({}, {}, {"purposes": [*EMAIL, chains.CODE_SIGNING]}), None),
     "good, the longest path": lambda: Case(too_deep(chains.MAX_DEPTH), None),
-    "too long": lambda: Case(too_deep(chains.MAX_DEPTH + 1), "CERT_UNTRUSTED", openssl=True),
+    "too long": lambda: Case(too_deep(chains.MAX_DEPTH + 1), "CERT_NOT_TRUSTED", openssl=True),
     "expired root": lambda: Case(path({"until": START - 1}), "EXPIRED_AT_T"),
     "expired authority": lambda: Case(path({}, {"until": START - 1}), "EXPIRED_AT_T"),
     "expired leaf": lambda: Case(path({}, {}, {"until": START - 1}), "EXPIRED_AT_T"),
@@ -121,8 +121,8 @@ CASES: dict[str, Callable[[], Case]] = {
     "secp256k1": lambda: Case(path({}, {"key": "k256"}), "UNSUPPORTED", openssl=True),
     "SHA-224": lambda: Case(path({}, {"hashing": hashes.SHA224()}), "WEAK_HASH", openssl=True),
     "SHA-3": lambda: Case(path({}, {"hashing": hashes.SHA3_256()}), "UNSUPPORTED"),
-    "signed by another key": lambda: Case(path({}, {}, {"signing_key": world.new_key()}), "CERT_UNTRUSTED"),
-    "authority signed by another key": lambda: Case(path({}, {"signing_key": world.new_key()}), "CERT_UNTRUSTED"),
+    "signed by another key": lambda: Case(path({}, {}, {"signing_key": world.new_key()}), "CERT_NOT_TRUSTED"),
+    "authority signed by another key": lambda: Case(path({}, {"signing_key": world.new_key()}), "CERT_NOT_TRUSTED"),
     "mailbox, permitted": lambda: Case(path(constrained([RFC822("a@b.example")])), None),
     "mailbox, not permitted": lambda: Case(path(constrained([RFC822("c@b.example")])), "CERT_NOT_ALLOWED"),
     "mailbox, excluded": lambda: Case(path(constrained([], [RFC822("a@b.example")])), "CERT_NOT_ALLOWED"),
@@ -254,7 +254,7 @@ def test_loops_end() -> None:
     arguments = _arguments(leaf, [second, crossed], [mint("Root", authority=True)])
     with pytest.raises(SignatureError) as caught:
         chains.validate(*arguments, START, EMAIL)
-    assert caught.value.code == "CERT_UNTRUSTED"
+    assert caught.value.code == "CERT_NOT_TRUSTED"
 
 
 def test_the_tries_are_limited() -> None:
@@ -278,7 +278,7 @@ def test_a_name_is_its_bytes() -> None:
     key = world.new_key()
     root = mint(printable, authority=True, key=key)
     leaf = mint("Leaf", mint(utf8, authority=True, key=key), emails=["a@b.example"])
-    assert verdict([root, leaf]) == "CERT_UNTRUSTED"
+    assert verdict([root, leaf]) == "CERT_NOT_TRUSTED"
 
 
 @pytest.mark.parametrize(("constraint", "value", "permits", "excludes"), [

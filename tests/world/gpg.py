@@ -154,10 +154,10 @@ class GpgHome:
         answers = f"{chosen}revkey\ny\n{_REASON_ANSWER[reason]}\n\ny\nsave\n"
         self._edit(key, answers, when)
 
-    def revocation(self, key: GpgKey, reason: Reason, *, when: int) -> bytes:
+    def revocation(self, key: GpgKey, reason: Reason, *options: str, when: int) -> bytes:
         """A revocation of a certificate as `--gen-revoke` writes it, armored."""
         done = self.run(
-            "--command-fd", "0", "--gen-revoke", key.key_id,
+            "--command-fd", "0", *options, "--gen-revoke", key.key_id,
             when=when, batch=False, stdin=f"y\n{_REASON_ANSWER[reason]}\n\ny\n".encode(),
         )
         return done.stdout

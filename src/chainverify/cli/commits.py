@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
 import click
 
 from chainverify.cli import facts, policies, reasons
@@ -17,16 +20,24 @@ from chainverify.policy.material import signing_material
 from chainverify.rules import enforcement
 from chainverify.signatures import backends
 
+if TYPE_CHECKING:
+    from chainverify.model.signing import SigningMaterial
+    from chainverify.signatures.gnupg import SecondOpinion
+
 
 @click.command("commits")
 @click.argument("ranges", metavar="[RANGE]...", nargs=-1)
 @click.option("--tags", is_flag=True, help="Verify all tags too.")
 @click.option("--all", "all_refs", is_flag=True, help="The history of HEAD, all branches and remote branches.")
 @click.option("--ref", "named", metavar="NAME", multiple=True, help="The history of this ref; may be repeated.")
+@click.option(
+    "--second-opinion", type=click.Choice(["gnupg"]), help="Ask gpg about each good OpenPGP signature too (slow: a process each)."
+)
 @cache_option
 @shared
 def commits(
-    ranges: tuple[str, ...], *, tags: bool, all_refs: bool, named: tuple[str, ...], cache: bool, options: Options
+    ranges: tuple[str, ...], *, tags: bool, all_refs: bool, named: tuple[str, ...], second_opinion: str | None, cache: bool,
+    options: Options,
 ) -> int:
     """Verify the signatures of commits.
 
@@ -53,22 +64,34 @@ def commits(
     material = signing_material(policy, loaded.read)
     findings, counts = [], {}
     if policy.commits is not None:
-        with facts.opened(repo, options, wanted=cache) as known:
+        with facts.opened(repo, options, wanted=cache and second_opinion is None) as known:
             with backends.importing(material):
                 selection = history.select(repo, revisions, policy, known)
-            with Progress("commits", enabled=options.progress) as progress:
+            with _second(second_opinion, material) as second, Progress("commits", enabled=options.progress) as progress:
                 verdicts = history.check_commits(
-                    repo, selection, policy, material, options.now, jobs=options.jobs, progress=progress, facts=known
+                    repo, selection, policy, material, options.now, jobs=options.jobs, progress=progress, facts=known,
+                    second=second,
                 )
         findings += verdicts.findings
         counts.update(verdicts.counts)
     if tags:
-        with Progress("tags", enabled=options.progress) as progress:
-            verdicts = history.check_tags(repo, repo.refs("refs/tags"), policy, material, options.now, progress=progress)
+        with _second(second_opinion, material) as second, Progress("tags", enabled=options.progress) as progress:
+            verdicts = history.check_tags(
+                repo, repo.refs("refs/tags"), policy, material, options.now, progress=progress, second=second
+            )
         findings += verdicts.findings
         counts.update(verdicts.counts)
     reason = "there are no tags" if policy.commits is None else reasons.nothing(policy, revisions, ("commits",))
     return finish(Report(loaded.ref, enforcement.apply(findings, policy), counts, reason=reason), options)
+
+
+def _second(name: str | None, material: SigningMaterial) -> AbstractContextManager[SecondOpinion | None]:
+    """The second opinion that was asked for, over the keys of the policy alone."""
+    if name is None:
+        return nullcontext()
+    from chainverify.signatures import gnupg
+
+    return gnupg.open(material.openpgp)
 
 
 def _ref(repo: Repository, name: str) -> str:

@@ -43,9 +43,19 @@ def issuer(signature: bytes) -> str:
         if backends.detect(signature) == "openpgp":
             found = openpgp.parse_detached(signature)
             return (found.fingerprint or found.key_id or b"").hex().upper()
+        if backends.detect(signature) == "x509":
+            return _signer_certificate(signature)
     except Malformed:
         return ""
     return ""
+
+
+def _signer_certificate(signature: bytes) -> str:
+    from chainverify.formats import cms
+    from chainverify.transparency import certificates
+
+    der = cms.signer_certificate(cms.parse(cms.dearmor(signature)))
+    return certificates.fingerprint(der) if der is not None else ""
 
 
 def _openpgp(signature: bytes) -> Iterator[Fact]:
@@ -104,5 +114,34 @@ def _ssh_certificate(blob: bytes) -> Iterator[Fact]:
     yield Fact("valid", f"{moment(found.valid_after)} .. {moment(found.valid_before)}", claim=True)
 
 
-FIELDS: Final[dict[str, Callable[[bytes], Iterator[Fact]]]] = {"openpgp": _openpgp, "ssh": _ssh}
+def _cms(signature: bytes) -> Iterator[Fact]:
+    """CMS: X.509 and gitsign alike, told apart by the certificate that came along."""
+    from chainverify.formats import cms
+    from chainverify.transparency import certificates, identities
+
+    found = cms.parse(cms.dearmor(signature))
+    if found.issuer_serial is not None:
+        yield Fact("certificate's serial", f"{found.issuer_serial[1]:X}", claim=True)
+    if found.signing_time is not None:
+        yield Fact("made at", moment(found.signing_time) or "", claim=True)
+    yield Fact("algorithms", f"{found.signature_algorithm} over {found.digest_algorithm}")
+    attributes = [oid for oid, _ in found.unsigned]
+    if attributes:
+        yield Fact("unsigned attributes", ", ".join(attributes), claim=True)
+    der = cms.signer_certificate(found)
+    if der is None:
+        return
+    certificate = certificates.decode(der)
+    yield Fact("certificate", certificate.fingerprint, claim=True)
+    yield Fact("subject", certificate.subject.rfc4514_string()[:200] or "none", claim=True)
+    if certificate.addresses:
+        yield Fact("addresses", ", ".join(certificate.addresses)[:200], claim=True)
+    outline = certificate.outline
+    yield Fact("valid", f"{moment(outline.not_before)} .. {moment(outline.not_after)}", claim=True)
+    if backends.cms_format(found) == "gitsign":
+        identity = identities.read(certificate)
+        yield Fact("identity", f"{identity.name} of {identity.issuer}", claim=True)
+
+
+FIELDS: Final[dict[str, Callable[[bytes], Iterator[Fact]]]] = {"openpgp": _openpgp, "ssh": _ssh, "x509": _cms}
 """The readers by format; a format without one shows its name and size."""

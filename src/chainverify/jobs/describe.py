@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from chainverify.errors import SignatureError
 from chainverify.model.keys import KeyDescription, KeyState
 from chainverify.model.signing import GitsignMaterial, KeyMaterial, SigningMaterial
 from chainverify.signatures.backends import Keyrings
 
 if TYPE_CHECKING:
     from chainverify.formats.sshkey import SshPublicKey
+    from chainverify.transparency.certificates import Certificate
 
 _STATES: Final[dict[str, KeyState]] = {
     "GOOD": "good", "EXPIRED_AT_T": "expired", "REVOKED_HARD": "revoked", "REVOKED_SOFT_AT_T": "revoked", "FUTURE": "not yet",
@@ -91,11 +93,7 @@ def ssh(loaded: Loaded) -> Iterator[KeyDescription]:
     for material in loaded.material.allowed_signers:
         for each in allowed_signers.parse(material.data):
             trusted = (ring.authorities if each.cert_authority else ring.keys)[each.key.blob]
-            state: KeyState = "good"
-            if each.valid_before is not None and each.valid_before < loaded.now:
-                state = "expired"
-            elif each.valid_after is not None and loaded.now < each.valid_after:
-                state = "not yet"
+            state = _state(each.valid_after, each.valid_before, loaded.now)
             notes = [f"line {each.number} of the file", f"principals {each.principals}"]
             notes += [f"namespaces {each.namespaces}"] if each.namespaces is not None else []
             notes += [trusted.revoked] if trusted.revoked else []
@@ -118,19 +116,79 @@ def gitsign(loaded: Loaded) -> Iterator[KeyDescription]:
         )
 
 
-def not_read(loaded: Loaded) -> Iterator[KeyDescription]:
-    """What is listed by name alone, so that nobody takes the list for complete without it."""
+def trust_root(loaded: Loaded) -> Iterator[KeyDescription]:
+    """The authorities and logs of Sigstore's trust root, by what they are called, with the windows that it gives them."""
+    ring = loaded.keyrings.gitsign
+    if ring is None:
+        return
+    root, material = ring.root, loaded.material.trusted_root
+    given = material or KeyMaterial("", b"", "commits.trusted-root", name="the public-good root of the sigstore package")
+    named = [(each.uri, each.certificates[-1].fingerprint, each.window) for each in root.authorities]
+    named += [(each.uri, each.certificates[-1].fingerprint, each.window) for each in root.timestamp_authorities]
+    named += [(each.url, each.log_id.hex(), each.window) for each in (*root.ct_logs, *root.logs)]
+    for name, fingerprint, window in named:
+        since, until = window.start // 1000, None if window.end is None else window.end // 1000
+        found = _described(given, "gitsign", "authority", fingerprint, "", _state(since, until, loaded.now))
+        yield found._replace(since=since, until=until, comment=name)
+
+
+def x509(loaded: Loaded) -> Iterator[KeyDescription]:
+    """Pinned certificates, and those of the authorities."""
     material = loaded.material
-    shared: tuple[tuple[str, str, tuple[KeyMaterial, ...]], ...] = (
-        ("x509", "certificate", material.x509),
-        ("x509", "authority", material.x509_roots),
-        ("x509", "authority", material.timestamp_roots),
-        ("x509", "revocations", material.crls),
-        ("gitsign", "authority", (material.trusted_root,) if material.trusted_root else ()),
-    )
-    for form, kind, files in shared:
+    kinds = (("certificate", material.x509), ("authority", (*material.x509_roots, *material.timestamp_roots)))
+    if not any(files for _, files in kinds):
+        return
+    from chainverify.transparency import certificates
+
+    for kind, files in kinds:
         for each in files:
-            yield _described(each, form, kind, "", "", "not read")
+            for der in certificates.read_file(each.data):
+                certificate = certificates.decode(der)
+                since, until = certificate.outline.not_before, certificate.outline.not_after
+                revoked = _revoked(certificate, loaded)
+                state = "revoked" if revoked else _state(since, until, loaded.now)
+                found = _described(each, "x509", kind, certificate.fingerprint, certificate.key().name, state)
+                yield found._replace(
+                    since=since, until=until, comment=certificate.subject.rfc4514_string(), emails=certificate.addresses,
+                    notes=(revoked,) if revoked else (),
+                )
+
+
+def _revoked(certificate: Certificate, loaded: Loaded) -> str:
+    """Why a pinned certificate is revoked today, empty for all others."""
+    from chainverify.transparency import crls
+
+    ring = loaded.keyrings.x509
+    pinned = ring.pinned.get(certificate.der) if ring is not None else None
+    if ring is None or pinned is None:
+        return ""
+    try:
+        crls.check(pinned.path, ring.revocations, loaded.now, loaded.now, None)
+    except SignatureError as error:
+        return error.message
+    return ""
+
+
+def revocation_lists(loaded: Loaded) -> Iterator[KeyDescription]:
+    """The revocation lists of authorities, which last until their successor is due."""
+    ring = loaded.keyrings.x509
+    if ring is None:
+        return
+    from chainverify.transparency import crls
+
+    stamping = (root for each in ring.timestamp_authorities for root in (*each.roots, *each.others))
+    authorities = (*ring.roots, *ring.others, *stamping)
+    for each in loaded.material.crls:
+        found = crls.load((each,), authorities).lists.values()
+        due = min((one.next_update for lists in found for one in lists if one.next_update is not None), default=None)
+        yield _described(each, "x509", "revocations", "", "", _state(None, due, loaded.now))._replace(until=due)
+
+
+def _state(since: int | None, until: int | None, now: int) -> KeyState:
+    """What a window says of today; both ends belong to it."""
+    if until is not None and until < now:
+        return "expired"
+    return "not yet" if since is not None and now < since else "good"
 
 
 def ssh_revocations(loaded: Loaded) -> Iterator[KeyDescription]:
@@ -140,7 +198,7 @@ def ssh_revocations(loaded: Loaded) -> Iterator[KeyDescription]:
 
 
 DESCRIBERS: Final[tuple[Callable[[Loaded], Iterator[KeyDescription]], ...]] = (
-    openpgp, ssh, gitsign, ssh_revocations, not_read,
+    openpgp, ssh, x509, gitsign, ssh_revocations, revocation_lists, trust_root,
 )  # fmt: skip
 """Everything a policy can name, each kind once."""
 

@@ -23,7 +23,7 @@ from chainverify.jobs.policies import LoadedPolicy
 from chainverify.jobs.processors import processors
 from chainverify.model.gitobject import Commit, Tag
 from chainverify.model.report import FAIL, PASS, Finding, Subject
-from chainverify.model.signing import Clock, SignatureOptions, SigningMaterial
+from chainverify.model.signing import Clock, Evidence, SignatureOptions, SigningMaterial
 from chainverify.policy.material import signing_material
 from chainverify.policy.model import Policy
 from chainverify.rules import signatures as rules_of
@@ -34,6 +34,7 @@ from chainverify.signatures.backends import Keyrings
 if TYPE_CHECKING:
     from chainverify.jobs.factcache import FactCache, Learned
     from chainverify.signatures.facts import Fact
+    from chainverify.signatures.gnupg import SecondOpinion
 
 MIN_PARALLEL: Final = 400
 """Commits from which worker processes are worth their start."""
@@ -80,6 +81,7 @@ class Context(NamedTuple):
     arrival: int | None
     arrived: frozenset[str] | None = None
     facts: FactCache | None = None
+    second: SecondOpinion | None = None
 
 
 class Judged(NamedTuple):
@@ -143,23 +145,26 @@ def check_commits(
     jobs: int | None = None,
     progress: Progress | None = None,
     facts: FactCache | None = None,
+    second: SecondOpinion | None = None,
 ) -> Verdicts:
     """The verdict on every commit of a selection, in its order; counts hold `commits`.
 
     `now` and `arrival` are seconds since the epoch; `arrival` is when a server received the objects, None elsewhere. `arrived`
     are the ones that it received then (None: all); those that it had before are judged by what they claim. `jobs` is the
     number of worker processes (default: one for each processor); small selections are judged in this process. `facts` spare what
-    they know of, and get what is found out.
+    they know of, and get what is found out. A `second` opinion is asked for each OpenPGP signature that is good, one after the
+    other; facts, which hold no signature to ask about, are not used then.
 
     Raises `PolicyError` for a key that cannot be used. What cannot be read is a finding.
     """
-    context = _context(repo, policy, material, now, arrival)._replace(arrived=arrived, facts=facts)
+    facts = facts if second is None else None
+    context = _context(repo, policy, material, now, arrival)._replace(arrived=arrived, facts=facts, second=second)
     oids = selection.oids
     judged: list[Finding] = []
     graph: dict[str, tuple[str, ...]] = {}
     done = 0
     with _uncollected():
-        for chunk, result in _judge_all(repo, oids, context, _jobs(jobs)):
+        for chunk, result in _judge_all(repo, oids, context, 1 if second is not None else _jobs(jobs)):
             judged += result.findings
             graph.update(result.parents)
             if facts is not None:
@@ -167,7 +172,7 @@ def check_commits(
             done += len(chunk)
             if progress is not None:
                 progress(done, len(oids))
-    judged = _related(repo, selection, limits.check(repo, judged, context.rules), graph, context)
+    judged = _related(repo, selection, limits.check(repo, judged, context.rules), graph, context, policy)
     findings = [*selection.findings, *judged]
     outside = {parent for parents in graph.values() for parent in parents}.difference(oids)
     unlisted = _unlisted(repo, outside, selection.exclude)
@@ -185,6 +190,7 @@ def check_tags(
     *,
     arrival: int | None = None,
     progress: Progress | None = None,
+    second: SecondOpinion | None = None,
 ) -> Verdicts:
     """The verdict on tag refs, given as full name and object id (`Repository.refs`); counts hold `tags`.
 
@@ -192,7 +198,7 @@ def check_tags(
     """
     if policy.tags == "off" or not refs:
         return Verdicts([], {"tags": 0})
-    context = _context(repo, policy, material, now, arrival)
+    context = _context(repo, policy, material, now, arrival)._replace(second=second)
     findings: list[Finding] = []
     with ObjectReader(repo) as reader:
         for done, (ref, oid) in enumerate(refs, 1):
@@ -332,8 +338,8 @@ def _unlisted(repo: Repository, outside: set[str], exclude: Sequence[str]) -> st
 # --- commits
 
 
-def _related(
-    repo: Repository, selection: Selection, findings: list[Finding], graph: Graph, context: Context
+def _related(  # noqa: PLR0917
+    repo: Repository, selection: Selection, findings: list[Finding], graph: Graph, context: Context, policy: Policy
 ) -> list[Finding]:
     """The findings under the policy's merge rule, which looks at how commits are related."""
     commits = context.rules.commits
@@ -351,9 +357,9 @@ def _related(
                 under = _context(repo, loaded.policy, material, context.now, context.arrival)._replace(arrived=context.arrived)
                 known[loaded.policy.digest] = under
             with ObjectReader(repo) as reader:
-                return _judge_chunk(reader, (oid,), under).findings
+                return limits.check(repo, _judge_chunk(reader, (oid,), under).findings, under.rules)
 
-        return lineage.under_parents(repo, findings, graph, judge)
+        return lineage.under_parents(repo, findings, graph, judge, policy)
     return findings
 
 
@@ -374,8 +380,6 @@ def _uncollected() -> Iterator[None]:
     try:
         yield
     finally:
-        # what is there stays, and need not be looked at
-        gc.freeze()
         if enabled:
             gc.enable()
 
@@ -490,10 +494,8 @@ def _judge_commit(oid: str, answer: Answer, context: Context, judged: Judged) ->
         if commit.signature is None:
             return [rules_of.unsigned_commit(subject)]
         clock = _clock(oid, commit.committer.time, context)
-        evidence = backends.verify(
-            commit.payload, commit.signature, context.keyrings, clock, context.options, rules.commits.formats,
-            None if context.facts is None or commit.mergetags else facts.append,
-        )
+        keep = None if context.facts is None or commit.mergetags else facts.append
+        evidence = _prove(commit.payload, commit.signature, clock, context, keep)
         if facts:
             judged.learned.append(_learned(commit, subject.title, facts[0]))
     except ChainverifyError as error:
@@ -510,6 +512,22 @@ def _learned(commit: Commit, title: str, fact: Fact) -> Learned:
     return learned(commit, title, fact)
 
 
+def _prove(
+    payload: bytes, signature: bytes, clock: Clock, context: Context, keep: Callable[[Fact], None] | None = None
+) -> Evidence:
+    """Proof that a key of the policy made a signature, and the second opinion where one is asked for. Raises as both do.
+
+    `keep` is called with the cryptographic fact, where it is one to keep.
+    """
+    evidence = backends.verify(
+        payload, signature, context.keyrings, clock, context.options, context.rules.commits.formats, keep
+    )  # fmt: skip
+    if context.second is not None and evidence.format == "openpgp":
+        context.second.confirm(payload, signature, evidence)
+        evidence = evidence._replace(notes=(*evidence.notes, "second-opinion:gnupg"))
+    return evidence
+
+
 def _merged_tags(commit: Commit, context: Context) -> Iterator[str]:
     """What is to be noted of the tags that a merge quotes: whose signature each has, or why it is nobody's.
 
@@ -524,8 +542,7 @@ def _merged_tags(commit: Commit, context: Context) -> Iterator[str]:
                 yield "mergetag-unverified:unsigned"
             else:
                 clock = Clock(tag.tagger.time if tag.tagger else 0, context.now)
-                formats = context.rules.commits.formats
-                proof = backends.verify(tag.payload, tag.signature, context.keyrings, clock, context.options, formats)
+                proof = _prove(tag.payload, tag.signature, clock, context)
                 found = rules_of.judge_tag(tag, proof, clock, context.rules)
                 good = all(each.status == PASS for each in found)
                 yield f"mergetag-verified:{found[0].evidence['signer']}" if good else f"mergetag-unverified:{found[0].rule}"
@@ -577,10 +594,7 @@ def _judge_tag(tag: Tag, ref: str, context: Context) -> list[Finding]:
     else:
         clock = Clock(tag.tagger.time if tag.tagger else 0, context.now, context.arrival)
         try:
-            evidence = backends.verify(
-                tag.payload, tag.signature, context.keyrings, clock, context.options, rules.commits.formats
-            )
-            findings = rules_of.judge_tag(tag, evidence, clock, rules)
+            findings = rules_of.judge_tag(tag, _prove(tag.payload, tag.signature, clock, context), clock, rules)
         except ChainverifyError as error:
             findings = [rules_of.from_error(subject, error)]
     if renamed is None:

@@ -14,18 +14,20 @@ from chainverify.git import mergetree
 from chainverify.git.objects import ObjectReader
 from chainverify.git.repository import Repository
 from chainverify.model.gitobject import Commit
-from chainverify.model.report import PASS, VERIFIED, Finding
+from chainverify.model.report import PASS, SKIP, Finding
 from chainverify.rules import signatures as rules_of
 from chainverify.rules.signatures import SignatureRules
 
 
 def check(repo: Repository, findings: Iterable[Finding], rules: SignatureRules) -> list[Finding]:
-    """The findings, with those on commits that a limited signer made replaced where the limit is overstepped.
+    """The findings, with one more on each commit that a limited signer made and that oversteps the limit, in place of its pass.
 
-    Merges are computed by one git process for all of them.
+    One that breaks another rule is asked too: the policy may only advise that rule. Merges are computed by one git process for
+    all of them.
     """
     found = list(findings)
-    places = [number for number, each in enumerate(found) if _limited(each, rules)]
+    # of several findings on a commit the last one, so that what is added stands after them
+    places = list({each.subject.id: number for number, each in enumerate(found) if _limited(each, rules)}.values())
     if not places:
         return found
     with ObjectReader(repo) as reader:
@@ -35,24 +37,29 @@ def check(repo: Repository, findings: Iterable[Finding], rules: SignatureRules) 
         trees = iter(mergetree.merged(repo, pairs))
     except Unavailable as error:
         trees = iter([error] * len(pairs))
+    broken: dict[int, Finding] = {}
     for number, commit in zip(places, commits, strict=True):
         proof = found[number]
         if isinstance(commit, ChainverifyError):
-            found[number] = rules_of.from_error(proof.subject, commit)
+            broken[number] = rules_of.from_error(proof.subject, commit)
         elif len(commit.parents) != 2:
-            found[number] = rules_of.no_merge(proof, len(commit.parents))
+            broken[number] = rules_of.no_merge(proof, len(commit.parents))
         else:
             tree = next(trees)
             if isinstance(tree, ChainverifyError):
-                found[number] = rules_of.from_error(proof.subject, tree)
+                broken[number] = rules_of.from_error(proof.subject, tree)
             elif tree != commit.tree:
-                found[number] = rules_of.unclean_merge(proof, conflict=tree is None)
-    return found
+                broken[number] = rules_of.unclean_merge(proof, conflict=tree is None)
+    return [
+        finding for number, each in enumerate(found)
+        for finding in ((each,) if number not in broken else (broken[number],) if each.status == PASS else (each, broken[number]))
+    ]
 
 
 def _limited(finding: Finding, rules: SignatureRules) -> bool:
-    proved = finding.rule == VERIFIED and finding.status == PASS and finding.subject.kind == "commit"
-    return proved and rules_of.is_limited(str(finding.evidence.get("signer")), rules)
+    """Whether a finding is about a commit that a limited signer was proved to have made, whatever it says of it."""
+    proved = finding.subject.kind == "commit" and "signed_at" in finding.evidence
+    return proved and rules_of.is_limited(str(finding.evidence["signer"]), rules)
 
 
 def _commit(reader: ObjectReader, oid: str) -> Commit | ChainverifyError:
@@ -63,7 +70,8 @@ def _commit(reader: ObjectReader, oid: str) -> Commit | ChainverifyError:
 
 
 def vouching(findings: Sequence[Finding], rules: SignatureRules) -> tuple[frozenset[str], frozenset[str]]:
-    """The commits that count, and those of them that a limited signer made, who vouches for no parent."""
-    good = {each.subject.id for each in findings if each.status in ("pass", "skip")}
-    bad = {each.subject.id for each in findings if each.status not in ("pass", "skip")}
-    return frozenset(good - bad), frozenset(each.subject.id for each in findings if _limited(each, rules))
+    """The commits that count, and those of them that vouch for no parent: a limited signer made them, or they are excused by
+    their id, which says nothing of who made them."""
+    good = {each.subject.id for each in findings if each.status in (PASS, SKIP)}
+    bad = {each.subject.id for each in findings if each.status not in (PASS, SKIP)}
+    return frozenset(good - bad), frozenset(each.subject.id for each in findings if each.status == SKIP or _limited(each, rules))

@@ -1,11 +1,12 @@
 """What a merge answers for: `[commits] merge-rule` other than `every-commit`.
 
 `any-parent`: a commit counts where it is good and one of its parents counts, so that whoever signs a merge answers for what it
-brings in. What only such merges lead to is not judged any further. The key of a forge answers for nothing: a merge by a limited
-signer counts only where all its parents do.
+brings in. What only such merges lead to is not judged any further. The key of a forge answers for nothing, and neither does a
+commit that is excused by its id: a merge by a limited signer, or by nobody knows whom, counts only where all its parents do.
 
 `all-parents`: every commit is judged, and its signer must be good under the policy in the tree of each of its parents too, as
-in Guix. The judged policy decides as ever; the ones in the history can only refuse.
+in Guix. The judged policy decides as ever; the ones in the history can only refuse. What one of them only advises it does not
+refuse; what the judged policy only advises is no reason not to ask them.
 
 `first-parent` changes nothing here: every commit needs a good signature of somebody, and who may sign what lands on a ref is
 asked only of the first parents (`first_parents`).
@@ -22,7 +23,9 @@ from chainverify.git.objects import ObjectReader
 from chainverify.git.repository import Repository
 from chainverify.jobs import policies
 from chainverify.jobs.policies import DIRECTORY, LoadedPolicy
-from chainverify.model.report import FAIL, PASS, SKIP, Finding, Subject
+from chainverify.model.report import FAIL, PASS, SKIP, UNKNOWN, VERIFIED, Finding, Subject, counted
+from chainverify.policy.model import Policy
+from chainverify.rules import enforcement
 from chainverify.rules import signatures as rules_of
 
 Graph: TypeAlias = Mapping[str, tuple[str, ...]]
@@ -84,30 +87,41 @@ Judge: TypeAlias = Callable[[str, LoadedPolicy], list[Finding]]
 """The findings on a commit under another policy."""
 
 
-def under_parents(repo: Repository, findings: Sequence[Finding], graph: Graph, judge: Judge) -> list[Finding]:
-    """The findings, with those of `all-parents` in place of a pass.
+def under_parents(
+    repo: Repository, findings: Sequence[Finding], graph: Graph, judge: Judge, policy: Policy
+) -> list[Finding]:
+    """The findings, with those of `all-parents` in place of a pass, and beside what `policy` only advises.
 
     A parent without a policy asks nothing; a commit that takes the policy away that a parent has is `policy-change`.
     Raises nothing: a policy that cannot be used lets nobody pass.
     """
+    of_commits: dict[str, list[Finding]] = {}
+    for each in findings:
+        of_commits.setdefault(each.subject.id, []).append(each)
     found: list[Finding] = []
     with ObjectReader(repo) as reader:
-        known: dict[str, LoadedPolicy | ChainverifyError] = {}
-        for each in findings:
-            parents = graph.get(each.subject.id, ())
-            if each.status != PASS or each.subject.kind != "commit" or not parents:
-                found.append(each)
-                continue
-            broken = _under_parents(reader, each, parents, known, judge)
-            found += broken or [each]
+        known: dict[tuple[int, str], LoadedPolicy | ChainverifyError] = {}
+        for oid, own in of_commits.items():
+            parents = graph.get(oid, ())
+            broken: list[Finding] = []
+            if parents and not _is_settled(own, policy):
+                broken = _under_parents(reader, own[0], parents, known, judge)
+            found += [*(each for each in own if not broken or each.status != PASS), *broken]
     return found
+
+
+def _is_settled(findings: Sequence[Finding], policy: Policy) -> bool:
+    """Whether a commit is refused or undecided by the judged policy alone, or excused by its id."""
+    if any(each.rule == VERIFIED and each.status == SKIP for each in findings):
+        return True
+    return any(counted(each) and each.status in (FAIL, UNKNOWN) for each in enforcement.apply(findings, policy))
 
 
 def _under_parents(
     reader: ObjectReader,
     finding: Finding,
     parents: Sequence[str],
-    known: dict[str, LoadedPolicy | ChainverifyError],
+    known: dict[tuple[int, str], LoadedPolicy | ChainverifyError],
     judge: Judge,
 ) -> list[Finding]:
     oid = finding.subject.id
@@ -123,15 +137,17 @@ def _under_parents(
                 "policy-change", FAIL, finding.subject, f"it takes away {DIRECTORY}/, which its parent {parent} has",
                 "keep the policy: merge-rule all-parents judges each commit by the policy before it", evidence=finding.evidence,
             )]  # fmt: skip
-        policy = known.get(entry[1])
+        # the kind of entry too: a submodule may be called like any tree
+        policy = known.get(entry)
         if policy is None:
-            policy = known[entry[1]] = _policy_at(reader.repo, parent)
+            policy = known[entry] = _policy_at(reader.repo, parent)
         if isinstance(policy, ChainverifyError):
             return [_refused(finding, parent, f"cannot be used: {policy}")]
         if policy.policy.commits is None:
             continue
         try:
-            broken = [each for each in judge(oid, policy) if each.status not in (PASS, SKIP)]
+            judged = enforcement.apply(judge(oid, policy), policy.policy)
+            broken = [each for each in judged if counted(each) and each.status in (FAIL, UNKNOWN)]
         except PolicyError as error:
             return [_refused(finding, parent, f"cannot be used: {error}")]
         if broken:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from typing import overload
+
+
+@overload
+def moment(seconds: int) -> str: ...
+@overload
+def moment(seconds: None) -> None: ...
+
 
 def moment(seconds: int | None) -> str | None:
-    """Seconds since the epoch as RFC 3339 text, `@SECONDS` outside the years that it can write."""
+    """Seconds since the epoch as RFC 3339 text, `@SECONDS` outside the years that it can write; None for None."""
     from datetime import UTC, datetime
 
     if seconds is None:

@@ -64,6 +64,8 @@ def _check_pattern(source: str, name: str, path: str) -> None:
     from chainverify.formats.pattern import compile_pattern
 
     try:
+        # alone first: a group that the source closes would not be anchored
+        compile_pattern(source)
         found = compile_pattern(f"^(?:{source})$")
     except Malformed as error:
         raise PolicyError(error.message, key=path, hint=error.hint) from error

@@ -109,9 +109,12 @@ def judge_commit(
 def judge_tag(tag: Tag, evidence: Evidence, clock: Clock, rules: SignatureRules) -> list[Finding]:
     """As `judge_commit`, for an annotated tag; its tagger stands for both committer and author."""
     found = judge(tag_subject(tag), Named(tag.tagger, tag.tagger, tag.notes), evidence, clock, rules)
-    if found[0].status == PASS and is_limited(str(found[0].evidence["signer"]), rules):
-        return [_limited(found[0], f"signed by {found[0].evidence['signer']}, whose clean merges alone count, and is a tag")]
-    return found
+    proof = found[0]
+    if not is_limited(str(proof.evidence["signer"]), rules):
+        return found
+    limit = _limited(proof, f"signed by {proof.evidence['signer']}, whose clean merges alone count, and is a tag")
+    # beside other rules that are broken, which the policy may only advise
+    return [limit] if proof.status == PASS else [*found, limit]
 
 
 def is_limited(name: str, rules: SignatureRules) -> bool:
@@ -213,6 +216,12 @@ def judge(subject: Subject, named: Named, evidence: Evidence, clock: Clock, rule
     if evidence.claims:
         facts["claims"] = dict(evidence.claims)
     person = _person(named, evidence, rules)
+    if person is None and evidence.principals:
+        shown = ", ".join(map(_called, evidence.principals[:4]))
+        return [Finding(
+            "signer-unknown", FAIL, subject, f"signed as {shown}, which is the name of a signer in the policy and no address of "
+            "that signer", "if it is the same person, add the address to the signer's emails", evidence=facts,
+        )]  # fmt: skip
     if person is None:
         # keyrings and people come from one policy: this is a caller's mistake, and no reason to accept
         return [Finding("signer-unknown", FAIL, subject, f"the policy has no signer {evidence.signer}", evidence=facts)]
@@ -237,7 +246,9 @@ def _person(named: Named, evidence: Evidence, rules: SignatureRules) -> Person |
 
     A file or authority that the policy trusts to name people (`evidence.principals`) may name several, or all of a domain: it
     is the one of them that the object names, else the first that is an address and not a pattern. A person of `[[signers]]`
-    with that address is meant, roles and times included; an address that nobody has is a person of its own.
+    with that address is meant, roles and times included; an address that nobody has is a person of its own. Such a one is
+    nobody where it is called like somebody of `[[signers]]`: a certificate for the account "deploy", or an address that is only a
+    name in the policy, must not be taken for that person, whose roles, times and limit it has not.
     """
     if not evidence.principals:
         return rules.people.get(evidence.signer)
@@ -249,12 +260,17 @@ def _person(named: Named, evidence: Evidence, rules: SignatureRules) -> Person |
     known = rules.addresses.get(_folded(address))
     if known is not None:
         return known
-    shown = address.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return Person(Signer(shown), frozenset((_folded(address),)))
+    shown = _called(address)
+    return None if shown in rules.people else Person(Signer(shown), frozenset((_folded(address),)))
 
 
 _PATTERN: Final = frozenset("*?!,")
 """What makes a principal a pattern or a list, and not one address (OpenSSH PATTERNS)."""
+
+
+def _called(principal: str) -> str:
+    """A principal as the name of a person."""
+    return principal.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _folded(address: str) -> bytes:
@@ -361,7 +377,7 @@ def _level_broken(signer: Signer, evidence: Evidence, commits: CommitsPolicy) ->
     if evidence.level < asked:
         yield (
             "signer-not-allowed",
-            f"LEVEL_{evidence.level}",
+            _LEVEL_CODES[evidence.level],
             (
                 f"gitsign signature reaches level {evidence.level} ({_LEVELS[evidence.level]}), "
                 f"the policy asks for level {asked} ({_LEVELS[asked]})"
@@ -375,9 +391,10 @@ _HOW_LOGGED: Final = (
 )
 LOGGED: Final = 2
 """The gitsign level at which a log or timestamp authority proves the time."""
+_LEVEL_CODES: Final = ("LEVEL_0", "LEVEL_1")
 _LEVELS: Final = (
-    "only the signature by the certificate's key",
-    "an identity that Fulcio vouched for, at a time that nothing proves",
+    "a certificate of Fulcio's that no log of certificates has seen",
+    "an identity that Fulcio vouched for in public, at a time that nothing proves",
     "identity and time",
 )
 

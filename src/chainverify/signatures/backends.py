@@ -37,10 +37,10 @@ _FULCIO_ISSUERS: Final = frozenset({"1.3.6.1.4.1.57264.1.1", "1.3.6.1.4.1.57264.
 class Keyrings(NamedTuple):
     """The keys of a policy by format, None where it has none of that format."""
 
-    openpgp: OpenPgpKeyring | None
-    ssh: SshKeyring | None
-    x509: X509Keyring | None
-    gitsign: GitsignKeyring | None
+    openpgp: OpenPgpKeyring | None = None
+    ssh: SshKeyring | None = None
+    x509: X509Keyring | None = None
+    gitsign: GitsignKeyring | None = None
 
 
 def load(material: SigningMaterial) -> Keyrings:
@@ -131,7 +131,7 @@ def verify(  # noqa: PLR0917 - the seam of all backends, with the formats as one
         cms: Cms | None = None
         if name == "x509" and ("x509" in formats or "gitsign" in formats):
             cms = _parse_cms(signature)
-            name = _cms_format(cms)
+            name = cms_format(cms)
         _check_accepted(name, signature, formats)
         return _prove(name, payload, signature, cms, keyrings, clock, options, remember)
     except ChainverifyError:
@@ -203,7 +203,7 @@ def _parse_cms(signature: bytes) -> Cms:
         ) from error
 
 
-def _cms_format(parsed: Cms) -> Format:
+def cms_format(parsed: Cms) -> Format:
     """Which format a CMS signature is: gitsign's where the signer's certificate says that it comes from Fulcio.
 
     That is the signer's own word, and only chooses who judges it: each format believes its own authorities alone.

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -27,6 +26,7 @@ from chainverify.formats import logentry
 from chainverify.formats.cms import Cms, signer_certificate
 from chainverify.formats.der import DerReader
 from chainverify.model.signing import Clock, Evidence, KeyMaterial, SignatureOptions, SigningMaterial
+from chainverify.output.moment import moment
 from chainverify.signatures import x509_keyring
 from chainverify.transparency import certificates, chains, cms_crypto, identities, rekor, roots, sct, timestamps
 from chainverify.transparency.certificates import Certificate
@@ -104,7 +104,7 @@ def verify(payload: bytes, cms: Cms, keyring: GitsignKeyring, clock: Clock, opti
     7. the policy gives the certificate's identity to exactly one person.
 
     Raises `SignatureError`: `MALFORMED`, `UNSUPPORTED` (1), `BAD` (2), `UNKNOWN_LOG`, `BAD_LOG_ENTRY`, `BAD_TIMESTAMP` (3),
-    `EXPIRED_AT_T` (4, 5), `CERT_UNTRUSTED` (5, rule `signer-unknown`) and other codes of `chains.validate` (5), `BAD_SCT` (6),
+    `EXPIRED_AT_T` (4, 5), `CERT_NOT_TRUSTED` (5, rule `signer-unknown`) and other codes of `chains.validate` (5), `BAD_SCT` (6),
     `NO_KEY` (7, rule `signer-unknown`), `AMBIGUOUS` (7, rule `signature-ambiguous`).
     `clock` is not asked: whether a proved time fits the policy is for the rules.
     """
@@ -130,8 +130,8 @@ def _prove(payload: bytes, cms: Cms, keyring: GitsignKeyring, facts: dict[str, o
     for anchor in anchors:
         if not start <= anchor.at <= end:
             raise SignatureError(
-                f"the {anchor.source} has the signature at {_shown(anchor.at)}, but its certificate is of {_shown(start)} to "
-                f"{_shown(end)}: whoever made it may have come by the key later",
+                f"the {anchor.source} has the signature at {moment(anchor.at)}, but its certificate is of {moment(start)} to "
+                f"{moment(end)}: whoever made it may have come by the key later",
                 code="EXPIRED_AT_T", rule="signature-bad",
             )
     issuer = _issuer(leaf, (start, *(anchor.at for anchor in anchors)), keyring)
@@ -243,12 +243,12 @@ def _issuer(leaf: Certificate, times: Sequence[int], keyring: GitsignKeyring) ->
             return path[1]
         failures.append(refused)
     # the failure of the authority that did issue it says more than that the others did not
-    telling = next((error for error in failures if error.code != "CERT_UNTRUSTED"), None)
+    telling = next((error for error in failures if error.code != "CERT_NOT_TRUSTED"), None)
     if telling is not None:
         raise telling
     raise SignatureError(
         "no authority of the trust root issued the certificate: what it says of its holder is nobody's word but its own",
-        code="CERT_UNTRUSTED", rule="signer-unknown",
+        code="CERT_NOT_TRUSTED", rule="signer-unknown",
         hint="name the trust root of the Sigstore deployment in [commits] trusted-root, or update sigstore for the public one",
     )
 
@@ -258,13 +258,13 @@ def _not_at(times: Sequence[int], path: chains.Path, authority: Authority) -> Si
     for at in times:
         if not authority.window.has(at * 1000):
             return SignatureError(
-                f"the certificate's authority is trusted from {authority.window}, but the signature is of {_shown(at)}",
+                f"the certificate's authority is trusted from {authority.window}, but the signature is of {moment(at)}",
                 code="EXPIRED_AT_T", rule="signature-bad",
             )
         for certificate in path[1:]:
             if chains.expiry(certificate, at) is not None:
                 return SignatureError(
-                    f"the certificate of its authority {certificate.shown} was not valid at {_shown(at)}",
+                    f"the certificate of its authority {certificate.shown} was not valid at {moment(at)}",
                     code="EXPIRED_AT_T", rule="signature-bad",
                 )
     return None
@@ -285,7 +285,3 @@ def _person(found: Identity, keyring: GitsignKeyring) -> str:
         code="NO_KEY", rule="signer-unknown",
         hint=f"add gitsign = [{{ identity = {json.dumps(found.name)}, issuer = {json.dumps(found.issuer)} }}] to the signer",
     )
-
-
-def _shown(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19] + "Z"

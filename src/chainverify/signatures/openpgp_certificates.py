@@ -285,6 +285,12 @@ def evaluate(
     return _Evaluation(raw, primaries).certificate(signer, tuple(orphans))
 
 
+def revokes(raw: openpgp_keys.Certificate, primaries: Mapping[bytes, Key], revocation: Signature) -> bool:
+    """Whether a revocation from a file of its own is good for this certificate; `primaries` as in `evaluate`."""
+    evaluation = _Evaluation(raw, primaries)
+    return evaluation.revokes(revocation, evaluation.prefix)
+
+
 class _Evaluation:
     """One run of `evaluate`: counts the signatures it verifies."""
 
@@ -307,7 +313,7 @@ class _Evaluation:
         revocations = tuple(
             Revocation(item.created, item.reason not in _SOFT)
             for item in (*self.raw.signatures, *orphans)
-            if item.kind == openpgp.KEY_REVOCATION and self._revokes(item, self.prefix)
+            if item.kind == openpgp.KEY_REVOCATION and self.revokes(item, self.prefix)
         )
         primary = Component(self.raw.primary, self.key, direct, revocations, proven=True)
         subkeys = tuple(self._subkey(subkey) for subkey in self.raw.subkeys)
@@ -320,7 +326,7 @@ class _Evaluation:
         for item in user.signatures:
             if item.kind in openpgp.CERTIFICATIONS and self._is_self(item, self.prefix, data):
                 statements.append(self._statement(item))
-            elif item.kind == openpgp.USER_ID_REVOCATION and self._is_self(item, self.prefix, data):
+            elif item.kind == openpgp.USER_ID_REVOCATION and self._is_self(item, self.prefix, data, revocation=True):
                 revocations.append(Revocation(item.created, item.reason not in _SOFT_FOR_USER_IDS))
         text = b"" if user.attribute else user.data
         return User(text, openpgp_keys.email(text), tuple(statements), tuple(revocations))
@@ -335,7 +341,7 @@ class _Evaluation:
             if item.kind == openpgp.SUBKEY_BINDING and self._is_self(item, self.prefix, data):
                 statements.append(self._statement(item))
                 proven = proven or (key.key is not None and any(self._adopted(key, inner, data) for inner in item.embedded))
-            elif item.kind == openpgp.SUBKEY_REVOCATION and self._revokes(item, self.prefix, data):
+            elif item.kind == openpgp.SUBKEY_REVOCATION and self.revokes(item, self.prefix, data):
                 revocations.append(Revocation(item.created, item.reason not in _SOFT))
         return Component(subkey.key, key, tuple(statements), tuple(revocations), proven)
 
@@ -347,19 +353,23 @@ class _Evaluation:
             return False
         return inner.kind == openpgp.BACK_SIGNATURE and _acceptable(inner) and self._good(key, inner, self.prefix, data)
 
-    def _is_self(self, signature: Signature, *data: bytes) -> bool:
+    def _is_self(self, signature: Signature, *data: bytes, revocation: bool = False) -> bool:
         """Whether the primary key made `signature`; what names another issuer is not even tried."""
         fingerprint = self.raw.primary.fingerprint
         if signature.fingerprint not in (None, fingerprint) or signature.key_id not in (None, openpgp.key_id(fingerprint)):
             return False
-        if not self._good(self.key, signature, *data):
+        if revocation and signature.hash_algorithm not in HASHES:
+            # RIPEMD-160, most likely: what cannot be checked must not be left out, and this can only refuse
+            self.notes.add("revocation-not-verified")
+            return True
+        if not self._good(self.key, signature, *data, revocation=revocation):
             return False
         self.revokers.update(signature.revokers)
         return True
 
-    def _revokes(self, signature: Signature, *data: bytes) -> bool:
+    def revokes(self, signature: Signature, *data: bytes) -> bool:
         """Whether the primary key, or a revoker it designates, made the revocation."""
-        if self._is_self(signature, *data):
+        if self._is_self(signature, *data, revocation=True):
             return True
         for revoker in self.revokers:
             if signature.fingerprint not in (None, revoker) or signature.key_id not in (None, openpgp.key_id(revoker)):
@@ -367,13 +377,14 @@ class _Evaluation:
             key = self.primaries.get(revoker)
             if key is None:
                 self.notes.add("designated-revoker-unknown")
-            elif self._good(key, signature, *data):
+            elif self._good(key, signature, *data, revocation=True):
                 return True
         return False
 
-    def _good(self, key: Key, signature: Signature, *data: bytes) -> bool:
+    def _good(self, key: Key, signature: Signature, *data: bytes, revocation: bool = False) -> bool:
+        """Whether `key` made `signature`. A revocation counts by a hash that is too short, too: nobody gains by forging one."""
         found = HASHES.get(signature.hash_algorithm)
-        if key.key is None or found is None or found.size < key.min_digest:
+        if key.key is None or found is None or (found.size < key.min_digest and not revocation):
             return False
         self.tried += 1
         if self.tried > MAX_SELF_SIGNATURES:

@@ -11,7 +11,7 @@ from chainverify.formats import openpgp, openpgp_keys
 from chainverify.formats.openpgp import Signature
 from chainverify.model.signing import KeyMaterial
 from chainverify.signatures import facts
-from chainverify.signatures.openpgp_certificates import Certificate, evaluate
+from chainverify.signatures.openpgp_certificates import Certificate, evaluate, revokes
 from chainverify.signatures.openpgp_crypto import Key, decode
 
 
@@ -45,7 +45,8 @@ def load(materials: Sequence[KeyMaterial]) -> OpenPgpKeyring:
     not be used any more (short RSA, revoked) are kept, so that the verdict on their signatures can say so.
 
     Raises `PolicyError`, with the material's place, for material that is damaged, private, or holds no usable primary
-    key, for a revocation of a certificate that is not there, and for a certificate or key that two signers claim.
+    key, for a revocation of a certificate that is not there, or that is not good, and for a certificate or key that two
+    signers claim.
     """
     found: dict[bytes, tuple[openpgp_keys.Certificate, KeyMaterial]] = {}
     orphans: list[tuple[openpgp.Signature, KeyMaterial]] = []
@@ -65,8 +66,14 @@ def load(materials: Sequence[KeyMaterial]) -> OpenPgpKeyring:
         except Malformed as error:
             _refuse(error, material)
     for revocation, material in orphans:
-        if not any(_is_about(revocation, fingerprint) for fingerprint in found):
+        about = [raw for fingerprint, (raw, _) in found.items() if _is_about(revocation, fingerprint)]
+        if not about:
             raise _policy_error("revocation of an OpenPGP certificate that no signer has", material)
+        if not any(revokes(raw, primaries, revocation) for raw in about):
+            raise _policy_error(
+                "revocation of an OpenPGP certificate that its key did not make", material,
+                "it is damaged, or of another key: leaving it out silently would let a revoked key go on to count",
+            )
     return _keyring(certificates)
 
 

@@ -63,11 +63,11 @@ def verify(payload: bytes, cms: Cms, keyring: X509Keyring, clock: Clock, options
     | 3 | the signature does not fit payload and key, **whatever the certificate is worth** | BAD | signature-bad |
     | 4 | signing time or timestamp over 300 s after the clock | FUTURE | signature-bad |
     | 4 | a timestamp of a trusted authority's that is damaged, or of other bytes | BAD_TIMESTAMP | signature-bad |
-    | 5 | not pinned: no path to a root | CERT_UNTRUSTED | signer-unknown |
+    | 5 | not pinned: no path to a root | CERT_NOT_TRUSTED | signer-unknown |
     | 5 | not pinned: a path that breaks a rule | CERT_NOT_ALLOWED, others of `chains.validate` | signer-not-allowed, ... |
     | 6 | the certificate (or an authority of its path) is not valid at T | EXPIRED_AT_T, FUTURE | signer-expired |
     | 7 | revoked, see `crls.check` | REVOKED_HARD, REVOKED_SOFT_AT_T | signer-revoked |
-    | 8 | not pinned, and no alternative name is a plain e-mail address | IDENTITY_MISMATCH | identity-mismatch |
+    | 8 | not pinned, and no alternative name is a plain e-mail address | NO_ADDRESS | identity-mismatch |
     | 9 | good at T, the certificate expired by now | evidence code GOOD_EXPIRED_NOW | |
     | 10 | good | evidence code GOOD | |
 
@@ -191,7 +191,7 @@ def _timestamp(cms: Cms, keyring: X509Keyring) -> tuple[int | None, tuple[str, .
         try:
             proved.append(timestamps.verify(token, cms.signature, keyring.timestamp_authorities, keyring.revocations))
         except (SignatureError, Malformed) as error:
-            if isinstance(error, SignatureError) and error.code == "CERT_UNTRUSTED":
+            if isinstance(error, SignatureError) and error.code == "CERT_NOT_TRUSTED":
                 continue
             raise SignatureError(
                 f"timestamp of the X.509 signature cannot be believed: {error.message}", code="BAD_TIMESTAMP",
@@ -233,7 +233,7 @@ def _principals(leaf: Certificate) -> tuple[str, ...]:
     if not plain:
         raise SignatureError(
             f"X.509 certificate {leaf.shown} has no e-mail address among its alternative names, so nobody says whose it is",
-            code="IDENTITY_MISMATCH", rule="identity-mismatch",
+            code="NO_ADDRESS", rule="identity-mismatch",
             hint="get a certificate with the address as rfc822Name, or pin this one to its signer in the policy",
         )
     return plain

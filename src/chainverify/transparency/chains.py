@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 from chainverify.errors import Malformed, SignatureError
+from chainverify.output.moment import moment
 from chainverify.transparency import names
 from chainverify.transparency.certificates import Certificate, issued
 
@@ -52,7 +53,7 @@ def validate(
     7. the leaf is no authority, has a key usage for signatures if it has any, and one of `purposes`.
 
     Every possible path is tried, within `MAX_DEPTH` and `MAX_SIGNATURES`; the most telling failure is raised, as
-    `SignatureError`: `CERT_UNTRUSTED` (no path), `CERT_NOT_ALLOWED` (2 to 5, 7), `EXPIRED_AT_T` and `FUTURE` (6), `WEAK_KEY`,
+    `SignatureError`: `CERT_NOT_TRUSTED` (no path), `CERT_NOT_ALLOWED` (2 to 5, 7), `EXPIRED_AT_T` and `FUTURE` (6), `WEAK_KEY`,
     `WEAK_HASH`, `UNSUPPORTED` (1), or `MALFORMED` where the tries run out.
     """
     _check_leaf(leaf, purposes)
@@ -65,7 +66,7 @@ def validate(
     if failures:
         raise failures[0]
     raise SignatureError(
-        f"certificate {leaf.shown} was issued by no authority that the policy trusts", code="CERT_UNTRUSTED",
+        f"certificate {leaf.shown} was issued by no authority that the policy trusts", code="CERT_NOT_TRUSTED",
         rule="signer-unknown",
         hint="name its root in [commits] x509-roots, or the certificate itself in the signer's x509 list",
     )
@@ -181,13 +182,13 @@ def expiry(certificate: Certificate, at: int) -> SignatureError | None:
     outline = certificate.outline
     if at < outline.not_before:
         return SignatureError(
-            f"certificate {certificate.shown} is valid from {outline.not_before} on, and was used at {at}", code="FUTURE",
-            rule="signer-expired", hint="check the clocks of the signer's computer and of this one",
+            f"certificate {certificate.shown} is valid from {moment(outline.not_before)} on, and was used at {moment(at)}",
+            code="FUTURE", rule="signer-expired", hint="check the clocks of the signer's computer and of this one",
         )
     if at > outline.not_after:
         return SignatureError(
-            f"certificate {certificate.shown} was valid until {outline.not_after}, and was used at {at}", code="EXPIRED_AT_T",
-            rule="signer-expired", hint="sign with a certificate that has not expired",
+            f"certificate {certificate.shown} was valid until {moment(outline.not_after)}, and was used at {moment(at)}",
+            code="EXPIRED_AT_T", rule="signer-expired", hint="sign with a certificate that has not expired",
         )
     return None
 

@@ -19,6 +19,7 @@ from chainverify.errors import Malformed, PolicyError, SignatureError
 from chainverify.formats import der
 from chainverify.formats.der import DerReader
 from chainverify.model.signing import KeyMaterial
+from chainverify.output.moment import moment
 from chainverify.transparency.certificates import Certificate, read_file, signed_by
 
 MAX_CRL_BYTES: Final = 64 << 20
@@ -55,9 +56,12 @@ class RevocationList(NamedTuple):
 
 
 class Revocations(NamedTuple):
-    """All lists of a policy by their issuer: the DER of its name and of its key."""
+    """All lists of a policy by the name of their issuer (DER).
 
-    lists: Mapping[tuple[bytes, bytes], tuple[RevocationList, ...]]
+    By the name alone, as section 6.3.3 has it: an authority that got a new key goes on to list with it what its old one issued.
+    """
+
+    lists: Mapping[bytes, tuple[RevocationList, ...]]
 
 
 NONE: Final = Revocations(MappingProxyType({}))
@@ -70,13 +74,13 @@ def load(materials: Sequence[KeyMaterial], authorities: Sequence[Certificate]) -
     for an intermediate authority needs that authority's certificate beside the roots), that is a delta or an indirect list, or
     holds a critical extension that is not processed.
     """
-    lists: dict[tuple[bytes, bytes], tuple[RevocationList, ...]] = {}
+    lists: dict[bytes, tuple[RevocationList, ...]] = {}
     for material in materials:
         try:
             for data in read_file(material.data, b"X509 CRL", MAX_CRL_BYTES):
                 issuer, found = _read(data, authorities)
-                key = (issuer.outline.subject, issuer.outline.spki)
-                lists[key] = (*lists.get(key, ()), found)
+                name = issuer.outline.subject
+                lists[name] = (*lists.get(name, ()), found)
         except (Malformed, SignatureError) as error:
             raise PolicyError(
                 f"{material.name}: {error.message}", key=material.key, source=material.source, line=material.line,
@@ -99,7 +103,7 @@ def check(
     """
     notes: tuple[str, ...] = ()
     for certificate, issuer in pairwise(path):
-        for each in revocations.lists.get((issuer.outline.subject, issuer.outline.spki), ()):
+        for each in revocations.lists.get(issuer.outline.subject, ()):
             if each.next_update is not None and each.next_update < now:
                 notes = (OUTDATED,)
             found = each.revoked.get(certificate.outline.serial)
@@ -108,13 +112,13 @@ def check(
             if found.hard and (anchored_at is None or anchored_at >= found.since):
                 raise _revoked(certificate, found, "REVOKED_HARD", "and nothing proves that the signature was there before")
             if not found.hard and at >= found.since:
-                raise _revoked(certificate, found, "REVOKED_SOFT_AT_T", f"and the signature is of {at}")
+                raise _revoked(certificate, found, "REVOKED_SOFT_AT_T", f"and the signature is of {moment(at)}")
     return notes
 
 
 def _revoked(certificate: Certificate, found: Revocation, code: str, why: str) -> SignatureError:
     return SignatureError(
-        f"certificate {certificate.shown} is revoked since {found.since} ({found.reason}), {why}", code=code,
+        f"certificate {certificate.shown} is revoked since {moment(found.since)} ({found.reason}), {why}", code=code,
         rule="signer-revoked", hint="sign it again with another certificate",
     )
 

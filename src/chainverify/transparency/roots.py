@@ -18,6 +18,7 @@ from chainverify.errors import Malformed, PolicyError
 from chainverify.formats import strictjson
 from chainverify.formats.sshwire import damaged
 from chainverify.formats.strictjson import Json
+from chainverify.output.moment import moment
 from chainverify.transparency import certificates, keys
 from chainverify.transparency.certificates import Certificate
 from chainverify.transparency.keys import TrustedKey
@@ -52,7 +53,8 @@ class Window(NamedTuple):
         return self.start <= milliseconds and (self.end is None or milliseconds <= self.end)
 
     def __str__(self) -> str:
-        return f"{_shown(self.start)} to {_shown(self.end)}" if self.end is not None else f"{_shown(self.start)} on"
+        start = moment(self.start // 1000)
+        return f"{start} to {moment(self.end // 1000)}" if self.end is not None else f"{start} on"
 
 
 class Authority(NamedTuple):
@@ -234,10 +236,10 @@ def _nanoseconds(text: str, what: str) -> int:
         if found is None:
             raise damaged(f"{what}.validFor has {text[:40]!r}, expected a time such as '2025-01-31T12:00:00Z'")
         year, month, day, hour, minute, second = (int(found[group]) for group in range(1, 7))
-        moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+        read = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
     except ValueError as error:
         raise damaged(f"{what}.validFor has {text[:40]!r}, which is no time of the calendar") from error
-    return int(moment.timestamp()) * 1_000_000_000 + int((found[7] or "").ljust(9, "0"))
+    return int(read.timestamp()) * 1_000_000_000 + int((found[7] or "").ljust(9, "0"))
 
 
 def _text(entry: dict[str, Json], member: str, what: str) -> str:
@@ -246,8 +248,4 @@ def _text(entry: dict[str, Json], member: str, what: str) -> str:
 
 def _bytes(entry: dict[str, Json], member: str, what: str) -> bytes:
     return strictjson.decode_base64(_text(entry, member, what), f"{what}.{member}")
-
-
-def _shown(milliseconds: int) -> str:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="seconds")[:19] + "Z"
 

@@ -69,7 +69,7 @@ def verify(
         else:
             return info.time
     raise failure or SignatureError(
-        "timestamp token is by an authority that the policy does not trust", code="CERT_UNTRUSTED", rule="signer-unknown",
+        "timestamp token is by an authority that the policy does not trust", code="CERT_NOT_TRUSTED", rule="signer-unknown",
         hint="name its root in [commits] timestamp-roots",
     )
 
