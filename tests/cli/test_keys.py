@@ -382,6 +382,18 @@ def test_import_of_allowed_signers_keeps_windows(run: Run, small: Small, tmp_pat
     assert "namespaces git" in eve["notes"]
 
 
+def test_import_gives_no_key_to_an_address_that_its_line_excludes(run: Run, small: Small, tmp_path: Path) -> None:
+    keys = {name: SshKey.create(tmp_path / "k", name) for name in ("dan", "eve")}
+    source = tmp_path / "allowed"
+    source.write_text(
+        keys["dan"].allowed("dan@example.org,eve@example.org,!EVE@*") + keys["eve"].allowed("eve@example.org,!*@example.org")
+    )
+    done = run(small.path, "keys", "import", "--allowed-signers", str(source))
+    assert done.status == 0, done.err
+    assert "'eve@example.org' is excluded" in done.err
+    assert sorted(listed(run, small)) == ["Alice Example", "dan@example.org"]
+
+
 def test_names_of_accounts_stand_in_for_addresses(run: Run, small: Small, tmp_path: Path) -> None:
     key = SshKey.create(tmp_path, "dan")
     (tmp_path / "dan.keys").write_text(" ".join(key.public.split()[:2]) + "\n")

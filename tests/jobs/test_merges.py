@@ -154,6 +154,17 @@ def test_a_merge_driver_of_the_repository_has_no_say(tmp_path: Path, keys: Keys)
     assert not marker.exists()
 
 
+def test_attributes_of_the_user_have_no_say(tmp_path: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    """git reads them without being configured to."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    (tmp_path / "git").mkdir()
+    (tmp_path / "git" / "attributes").write_text("* merge=union\n")
+    world = World.create(tmp_path / "r", bare=True)
+    tips = forked(world, keys, {"a": "2\n"}, {"a": "3\n"})
+    oid = world.commit("merge", {"a": "2\n3\n"}, parents=tips, key=keys.forge, author=FORGE)
+    assert told(judge(world, keys, oid))[oid] == REFUSED
+
+
 def test_a_merge_whose_parents_are_gone_cannot_be_decided(tmp_path: Path, keys: Keys) -> None:
     world = World.create(tmp_path / "r", bare=True)
     oid = clean(world, keys)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ed25519, padding
 
 from chainverify.errors import PolicyError, SignatureError
 from chainverify.formats import armor as armor_reader
@@ -298,6 +300,29 @@ def test_a_revocation_by_a_weak_hash_counts(home: GpgHome, kind: Any, digest: st
     home.run("--import", stdin=lone)
     assert b"pub:r:" in home.run("--with-colons", "--list-keys", key.key_id).stdout
     assert judged(PAYLOAD, armored, ring_of(home.export(key))) == HARD
+
+
+@pytest.mark.parametrize("digest", ["sha1", "sha256"])
+def test_a_revocation_of_version_3_counts(home: GpgHome, digest: str) -> None:
+    key = ForgedKey.create("rsa2048")
+    head = b"\x20" + (START + DAY).to_bytes(4, "big")
+    hashing = {"sha1": hashes.SHA1(), "sha256": hashes.SHA256()}[digest]
+    made = key.private.sign(key.prefix + head, padding.PKCS1v15(), hashing)
+    left = hashlib.new(digest, key.prefix + head).digest()[:2]
+    body = b"\3\5" + head + key.fingerprint[-8:] + bytes((1, {"sha1": 2, "sha256": 8}[digest])) + left + mpi(made)
+    armored = armor(packet(2, key.sign(0, PAYLOAD, hashed=[created(START), issuer(key)])))
+    good = certificate(key)
+    assert judged(PAYLOAD, armored, ring_of(good)) == "GOOD"
+    assert judged(PAYLOAD, armored, ring_of(good, packet(2, body))) == HARD
+    revoked = good + packet(2, body)
+    assert judged(PAYLOAD, armored, ring_of(revoked)) == HARD
+    home.run("--import", stdin=good)
+    home.run("--import", stdin=packet(2, body))
+    assert b"pub:r:" in home.run("--with-colons", "--list-keys", key.fingerprint.hex()).stdout
+    wrong = body[:-1] + bytes((body[-1] ^ 1,))
+    assert judged(PAYLOAD, armored, ring_of(good + packet(2, wrong))) == "GOOD"
+    for damaged in (body[:30], body + b"x", b"\3\6" + body[2:]):
+        assert judged(PAYLOAD, armored, ring_of(good + packet(2, damaged))) == "GOOD"
 
 
 def test_a_revocation_that_cannot_be_verified_is_told(home: GpgHome) -> None:

@@ -22,6 +22,7 @@ DIRECT_KEY: Final = 0x1F
 KEY_REVOCATION: Final = 0x20
 SUBKEY_REVOCATION: Final = 0x28
 USER_ID_REVOCATION: Final = 0x30
+REVOCATIONS: Final = frozenset((KEY_REVOCATION, SUBKEY_REVOCATION, USER_ID_REVOCATION))
 
 # public key algorithms (section 9.1)
 RSA: Final = frozenset((1, 3))
@@ -184,6 +185,20 @@ def parse_body(body: bytes) -> Signature:
         version,
         salt,
     )
+
+
+def parse_old_revocation(body: bytes) -> Signature:
+    """A revocation of version 2 or 3 (RFC 4880 section 5.2.2) by a version 4 key, in the body of a packet. Raises `Malformed`.
+
+    PGP and old GnuPG made such ones, and GnuPG still heeds them. They name a key id, and no reason. `version` is 4, the key's.
+    """
+    if len(body) < 19 or body[0] not in (2, 3) or body[1] != 5 or body[2] not in REVOCATIONS:
+        raise damaged("expected an OpenPGP revocation of version 2 or 3")
+    values, end, _ = mpis(body, 19, _MPI_COUNT.get(body[15], 0))
+    if not values or end != len(body):
+        raise damaged("OpenPGP signature has bytes after its numbers, or an unknown algorithm")
+    created = int.from_bytes(body[3:7], "big")
+    return Signature(body[2], body[15], body[16], body[2:7], body[17:19], values, created, key_id=body[7:15])
 
 
 def _salt(body: bytes, at: int) -> tuple[bytes, int]:

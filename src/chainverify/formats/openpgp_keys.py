@@ -24,12 +24,13 @@ from chainverify.formats.openpgp import (
     ED25519,
     EDDSA_LEGACY,
     KEY_REVOCATION,
-    SUBKEY_REVOCATION,
+    REVOCATIONS,
     TEXT,
-    USER_ID_REVOCATION,
     Signature,
+    UnsupportedVersion,
     key_id,
     parse_body,
+    parse_old_revocation,
 )
 from chainverify.formats.openpgp_packets import Packet, damaged, mpis
 
@@ -41,7 +42,6 @@ MAX_COMPONENTS: Final = 256
 """The most user ids and subkeys of one certificate."""
 
 _IGNORED: Final = frozenset((openpgp_packets.TRUST, openpgp_packets.MARKER, openpgp_packets.PADDING))
-_REVOCATIONS: Final = frozenset((KEY_REVOCATION, SUBKEY_REVOCATION, USER_ID_REVOCATION))
 _NO_PLACE: Final = frozenset((BINARY, TEXT, BACK_SIGNATURE))
 _RSA: Final = frozenset((1, 2, 3))
 _RAW_BYTES: Final[dict[int, int]] = {ED25519: 32, ED448: 57}
@@ -151,7 +151,7 @@ def without_others(data: bytes) -> bytes:
         if tag == openpgp_packets.SIGNATURE:
             found = _signature(Packet(tag, data[start:end]))
             own = found is not None and (
-                found.kind in _REVOCATIONS
+                found.kind in REVOCATIONS
                 or (found.fingerprint in (None, fingerprint) and found.key_id in (None, key_id(fingerprint)))
             )
         else:
@@ -312,7 +312,10 @@ def _certificate(packets: tuple[Packet, ...]) -> Certificate:
 def _signature(packet: Packet) -> Signature | None:
     """The signature in a packet, None for one that cannot be read: in a certificate it counts for nothing."""
     try:
-        return parse_body(packet.body)
+        try:
+            return parse_body(packet.body)
+        except UnsupportedVersion:
+            return parse_old_revocation(packet.body)
     except Malformed:
         return None
 

@@ -16,6 +16,8 @@ from typing import Final
 from chainverify.errors import BudgetExceeded, Unavailable
 from chainverify.git.repository import RUN_SECONDS, Repository, has_error
 
+# the user's attributes are read where no configuration names them, too
+_OPTIONS: Final = ("-c", "core.commitGraph=false", "-c", f"core.attributesFile={os.devnull}")
 _MERGE: Final = ("merge-tree", "--write-tree", "--stdin", "--no-messages", "--name-only")
 MAX_FAILURES: Final = 64
 """How many pairs may be found that git cannot merge, each of which costs some processes to single out."""
@@ -51,7 +53,7 @@ class _Borrower:
         run counts, and the pairs are asked in halves until the ones at fault are alone.
         """
         lines = "".join(f"{first} {second}\n" for first, second in pairs).encode("ascii")
-        done = _run(("git", "-c", "core.commitGraph=false", f"--git-dir={self.path}", *_MERGE), self.environ, lines)
+        done = _run(("git", *_OPTIONS, f"--git-dir={self.path}", *_MERGE), self.environ, lines)
         answers = list(_answers(done.stdout))
         if done.returncode == 0 and not has_error(done.stderr) and len(answers) == len(pairs):
             return [*answers]
@@ -81,9 +83,10 @@ def _answers(output: bytes) -> Iterator[str | None]:
 
 
 def _environment(repo: Repository) -> dict[str, str]:
-    """git's environment there, without the configuration of user and system; its own quarantine is not ours to write to."""
+    """git's environment there, without configuration and attributes of user and system; its own quarantine is not ours to
+    write to."""
     kept = {name: value for name, value in repo.environment().items() if not name.startswith("GIT_") or name in _KEPT}
-    return {**kept, "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
+    return {**kept, "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_ATTR_NOSYSTEM": "1"}
 
 
 _KEPT: Final = frozenset(("GIT_NO_REPLACE_OBJECTS", "GIT_NO_LAZY_FETCH", "GIT_ALLOW_PROTOCOL"))

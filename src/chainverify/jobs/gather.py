@@ -122,6 +122,8 @@ def _allowed_signers(data: bytes, shown: str, skipped: list[str]) -> Iterator[_F
             email = address(principal)
             if email is None or any(c in principal for c in "*?!"):
                 skipped.append(f"{shown}, line {line.number}: {principal!r} is no address, so it names nobody")
+            elif not allowed_signers.matches(line.principals, email):
+                skipped.append(f"{shown}, line {line.number}: {principal!r} is excluded by another principal of the line")
             else:
                 emails.append(email)
         options = ["cert-authority"] if line.cert_authority else []
