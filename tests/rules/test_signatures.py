@@ -195,15 +195,6 @@ def test_tags() -> None:
         assert (renamed.rule, renamed.status) == ("tag-name-mismatch", "fail")
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "1970-01-01T00:00:00Z"), (-1, "1969-12-31T23:59:59Z"), (1_750_000_000, "2025-06-15T15:06:40Z"),
-     (1 << 62, f"@{1 << 62}"), (-(1 << 62), f"@{-(1 << 62)}")],
-)
-def test_times_in_reports(seconds: int, text: str) -> None:
-    assert signatures.rfc3339(seconds) == text
-
-
 # --- what the policy trusts to name people
 
 

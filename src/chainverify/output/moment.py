@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import overload
 
 
@@ -12,12 +13,19 @@ def moment(seconds: None) -> None: ...
 
 
 def moment(seconds: int | None) -> str | None:
-    """Seconds since the epoch as RFC 3339 text, `@SECONDS` outside the years that it can write; None for None."""
-    from datetime import UTC, datetime
-
+    """Seconds since the epoch as RFC 3339 text (`2025-06-15T12:00:00Z`), `@SECONDS` outside the years 1 to 9999."""
     if seconds is None:
         return None
+    day, rest = divmod(seconds, 86400)
     try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat()[:19] + "Z"
+        return f"{_date(day)}T{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}Z"
     except (ValueError, OverflowError, OSError):
         return f"@{seconds}"
+
+
+@lru_cache(4096)
+def _date(day: int) -> str:
+    """The date of a day counted from the epoch: a history has many commits of one day."""
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(day * 86400, UTC).isoformat()[:10]

@@ -8,8 +8,6 @@ is reported, not only the first, because a policy may turn one of them into advi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 from chainverify.errors import ChainverifyError, SignatureError
@@ -17,6 +15,7 @@ from chainverify.formats.allowed_signers import matches
 from chainverify.model.gitobject import Commit, Ident, Tag
 from chainverify.model.report import FAIL, PASS, SKIP, UNKNOWN, VERIFIED, Finding, Status, Subject
 from chainverify.model.signing import FORMAT_TITLES, Clock, Evidence
+from chainverify.output.moment import moment
 from chainverify.policy.model import CommitsPolicy, IdentityRule, Policy, Signer, TagRule
 
 MAX_AHEAD: Final = 300
@@ -178,21 +177,6 @@ def tag_name(tag: Tag, ref: str) -> Finding | None:
     )
 
 
-def rfc3339(seconds: int) -> str:
-    """Seconds since the epoch as `2025-06-15T12:00:00Z`; `@SECONDS` outside the years 1 to 9999."""
-    day, rest = divmod(seconds, 86400)
-    try:
-        return f"{_date(day)}T{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}Z"
-    except (ValueError, OverflowError, OSError):
-        return f"@{seconds}"
-
-
-@lru_cache(4096)
-def _date(day: int) -> str:
-    """The date of a day counted from the epoch: a history has many commits of one day."""
-    return datetime.fromtimestamp(day * 86400, UTC).isoformat()[:10]
-
-
 class Named(NamedTuple):
     """Who an object says made it, and what was noted of it when it was split."""
 
@@ -207,7 +191,7 @@ def judge(subject: Subject, named: Named, evidence: Evidence, clock: Clock, rule
         "format": evidence.format,
         "fingerprint": evidence.fingerprint,
         "signer": evidence.signer,
-        "signed_at": rfc3339(evidence.signed_at),
+        "signed_at": moment(evidence.signed_at),
         "time_source": evidence.time_source,
         "level": evidence.level,
         "code": evidence.code,
@@ -288,7 +272,7 @@ def _date_broken(subject: Subject, named: Named, clock: Clock) -> Iterator[_Brok
             yield (
                 "commit-malformed",
                 "FUTURE",
-                f"{role} date {rfc3339(ident.time)} is yet to come",
+                f"{role} date {moment(ident.time)} is yet to come",
                 "set the clock of the machine that made it, and make it again: git commit --amend --reset-author",
             )
 
@@ -303,11 +287,11 @@ def _time_broken(signer: Signer, evidence: Evidence, clock: Clock) -> Iterator[_
     if signer.compromised_at is not None:
         proofs = [time for time in (evidence.anchored_at, clock.arrival) if time is not None]
         if not proofs or min(proofs) >= signer.compromised_at:
-            known = f"it is proved to exist only since {rfc3339(min(proofs))}" if proofs else "nothing proves when it was made"
+            known = f"it is proved to exist only since {moment(min(proofs))}" if proofs else "nothing proves when it was made"
             yield (
                 "signer-revoked",
                 "REVOKED_HARD",
-                f"keys of {signer.name} are compromised since {rfc3339(signer.compromised_at)}, and {known}",
+                f"keys of {signer.name} are compromised since {moment(signer.compromised_at)}, and {known}",
                 "sign it again with a key that is not compromised, or excuse known commits by their ids in [commits] exceptions",
             )
     at, source = evidence.signed_at, evidence.time_source
@@ -315,14 +299,14 @@ def _time_broken(signer: Signer, evidence: Evidence, clock: Clock) -> Iterator[_
         yield (
             "signer-expired",
             "FUTURE",
-            f"signature claims to be made at {rfc3339(at)}, which is yet to come (source: {source})",
+            f"signature claims to be made at {moment(at)}, which is yet to come (source: {source})",
             "set the clock of the machine that signs, and sign again",
         )
     if signer.valid_after is not None and at < signer.valid_after:
         yield (
             "signer-expired",
             "EXPIRED_AT_T",
-            f"{signer.name} may sign from {rfc3339(signer.valid_after)} on, signature is of {rfc3339(at)} (source: {source})",
+            f"{signer.name} may sign from {moment(signer.valid_after)} on, signature is of {moment(at)} (source: {source})",
             "have it signed by someone who may, or change valid-after of the signer in the policy",
         )
     if clock.arrival is not None and clock.arrival > at and evidence.anchored_at is None:
@@ -331,7 +315,7 @@ def _time_broken(signer: Signer, evidence: Evidence, clock: Clock) -> Iterator[_
         yield (
             "signer-expired",
             "EXPIRED_AT_T",
-            f"{signer.name} could sign until {rfc3339(signer.valid_before)}, signature is of {rfc3339(at)} (source: {source})",
+            f"{signer.name} could sign until {moment(signer.valid_before)}, signature is of {moment(at)} (source: {source})",
             "have it signed by someone who may, or change valid-before of the signer in the policy",
         )
 

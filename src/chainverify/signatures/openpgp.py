@@ -15,6 +15,7 @@ from chainverify.errors import Malformed, SignatureError
 from chainverify.formats import openpgp, openpgp_keys
 from chainverify.formats.openpgp import Signature
 from chainverify.model.signing import Clock, Evidence, SignatureOptions
+from chainverify.output.moment import moment
 from chainverify.signatures.facts import Fact, Kind
 from chainverify.signatures.openpgp_certificates import Mode, Standing
 from chainverify.signatures.openpgp_crypto import HASHES, MD5, RIPEMD160, SHA1, algorithm_name, check
@@ -385,16 +386,16 @@ def _accept(
     time, source = believed
     latest = clock.now if clock.arrival is None else min(clock.now, clock.arrival)
     if created > latest + MAX_FUTURE_SECONDS:
-        raise _refused(trusted, "FUTURE", f"it was made at {created}, {created - latest} seconds after the clock")
+        raise _refused(trusted, "FUTURE", f"it was made at {moment(created)}, {created - latest} seconds after the clock")
     made = trusted.certificate.keys[trusted.number].packet.created
     if created < made:
-        raise _refused(trusted, "FUTURE", f"it was made at {created}, before the key, which was made at {made}")
+        raise _refused(trusted, "FUTURE", f"it was made at {moment(created)}, before the key, which was made at {moment(made)}")
     if standing.code != "GOOD":
-        raise _refused(trusted, standing.code, f"{standing.message} (judged at {time}, {_TIMES[source]})")
+        raise _refused(trusted, standing.code, f"{standing.message} (judged at {moment(time)}, {_TIMES[source]})")
     notes = parsed.notes + trusted.key.notes + standing.notes
     if parsed.expires and created + parsed.expires <= max(clock.now, time):
         if not lenient:
-            raise _refused(trusted, "EXPIRED_AT_T", f"the signature itself expired at {created + parsed.expires}")
+            raise _refused(trusted, "EXPIRED_AT_T", f"the signature itself expired at {moment(created + parsed.expires)}")
         notes += ("signature-expired",)
     if parsed.signer_user_id is not None and not _names(parsed.signer_user_id, standing):
         if not lenient:
