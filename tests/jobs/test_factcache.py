@@ -18,7 +18,7 @@ from chainverify.jobs import factcache, history
 from chainverify.jobs.factcache import FactCache
 from chainverify.jobs.history import Verdicts
 from chainverify.model.report import FAIL
-from chainverify.model.signing import KeyMaterial, SigningMaterial
+from chainverify.model.signing import Evidence, KeyMaterial, SigningMaterial
 from chainverify.policy.model import CommitsPolicy, Policy, Signer
 from chainverify.signatures import backends
 from chainverify.signatures.ed25519 import Ed25519Key
@@ -393,6 +393,23 @@ def test_the_header_holds_values_only(long: Long) -> None:
     header = json.JSONDecoder().raw_decode(data[start:].decode("latin-1"))[0]
     assert set(header) == {"tool", "objects", "repository", "rows", "shared"}
     assert header["rows"] == COUNT
+
+
+def test_a_second_opinion_is_asked_of_the_signature_itself(tmp_path: Path) -> None:
+    """Facts hold no signature that another program could be shown."""
+    maker = openpgp_signer()
+    long = Long(make(tmp_path / "r", maker, 3), maker)
+    asked: list[str] = []
+
+    class Nodding:
+        def confirm(self, payload: bytes, signature: bytes, evidence: Evidence) -> None:
+            assert payload
+            assert signature
+            asked.append(evidence.fingerprint)
+
+    found = judge(long.repo, long.material(), facts=filled(long), second=Nodding())
+    assert len(asked) == 3
+    assert all("second-opinion:gnupg" in each.evidence["notes"] for each in found.findings)  # type: ignore[operator]
 
 
 def test_checks_are_spared_not_skipped(long: Long, monkeypatch: pytest.MonkeyPatch) -> None:
