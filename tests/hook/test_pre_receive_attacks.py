@@ -10,8 +10,11 @@ import pytest
 
 from tests.hook import test_pre_receive as base
 from tests.hook.test_pre_receive import BOB, CAROL, POLICY, World, install
+from tests.world.repository import Person
 
 pytestmark = base.pytestmark
+
+MALLORY = Person("Mallory", "mallory@example.org")
 
 template = base.template
 world = base.world
@@ -340,3 +343,38 @@ def test_a_deadline_holds_for_many_refs(world: World, tmp_path: Path) -> None:
     world.refused(*(f"main:refs/heads/r{number}" for number in range(400)), rule="deadline (not decided)")
 
 
+
+
+# --- what a forge or bot signs
+
+LIMITED = POLICY.replace('ssh = ["keys/carol.pub"]\n', 'ssh = ["keys/carol.pub"]\nlimit = "clean-merge"\n')
+
+
+@pytest.mark.parametrize("tag", [False, True])
+def test_an_advised_rule_does_not_take_a_limit_away(world: World, tag: bool) -> None:
+    with_policy(world, LIMITED + '[rules]\nidentity-mismatch = "advise"\n')
+    refspec = "main:refs/heads/topic"
+    if tag:
+        world.clone.tag("v1", key=world.carol, tagger=BOB)
+        refspec = "v1"
+    else:
+        world.clone.commit("SHOP-2: in Bob's name", {"a": "1"}, key=world.carol, author=BOB)
+    world.refused(refspec, rule="signer-not-allowed")
+    world.clone.update("HEAD", "HEAD" if tag else "HEAD^")
+    world.clone.commit("SHOP-2: by Alice in Bob's name", {"a": "1"}, key=world.alice, author=BOB)
+    world.accepted("main:refs/heads/topic")
+
+
+@pytest.mark.parametrize("rule", ["first-parent", "any-parent"])
+def test_a_forge_lets_nobody_onto_a_ref_by_swapping_the_parents_of_a_merge(world: World, rule: str) -> None:
+    text = LIMITED.replace("[commits]\n", f'[commits]\nmerge-rule = "{rule}"\n')
+    mallory = '[[signers]]\nname = "Mallory"\nemails = ["mallory@example.org"]\nssh = ["keys/mallory.pub"]\n'
+    files = {".chainverify/policy.toml": text.replace('"role:maintainer"]', '"role:maintainer", "Carol Example"]', 1) + mallory,
+             ".chainverify/keys/mallory.pub": world.mallory.public}  # fmt: skip
+    world.clone.commit("SHOP-9: policy", files, key=world.alice)
+    world.server.git("fetch", "-q", str(world.clone.path), "+HEAD:refs/heads/main")
+    tip = world.clone.tip() or ""
+    side = world.clone.commit("SHOP-2: by Mallory", {"a": "1"}, key=world.mallory, author=MALLORY, ref="refs/heads/side",
+                              parents=[tip])  # fmt: skip
+    world.clone.commit("SHOP-3: swapped", {"a": "1"}, parents=[side, tip], key=world.carol, author=CAROL)
+    world.refused("main", rule="signer-not-allowed")
