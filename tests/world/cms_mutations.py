@@ -485,7 +485,9 @@ def changes(
             signer_by_other_key_id, two_signers, other_content_type, enclosing_other_content, divided_octets,
             value_written_otherwise,
         ),
-        *(Change(make, REFUSED) for make in (more_after, longer_length, indefinite_length)),
+        *(Change(make, REFUSED) for make in (more_after, indefinite_length)),
+        # a certificate that nobody uses is not read to its last length
+        Change(longer_length, EITHER, bag) if pinned else Change(longer_length, REFUSED),
         Change(edited(bag_with_damage), EITHER, bag),
         Change(der_damage, EITHER, "damage may hit versions, lists and kinds of unsigned attributes"),
     ]  # fmt: skip
