@@ -37,11 +37,12 @@ from chainverify.model.signing import Clock, Evidence, Format, GitsignMaterial, 
 from chainverify.signatures import backends
 from tests.signatures.test_ssh import SecurityKey, armor_of
 from tests.world import cms_mutations, mutations, openpgp_mutations, ssh_mutations, x509
+from tests.world.gpg import GpgHome
 from tests.world.mutations import EITHER, HARMLESS, REFUSED, Change, Kind, Rng, Signed, git_reads, inside
 from tests.world.openpgp import ForgedKey, certificate, created, issuer_id
 from tests.world.repository import START, Algorithm, Repository
 from tests.world.sigstore import ALICE, ISSUER, T0, Sigstore, armor
-from tests.world.ssh import SshKey
+from tests.world.ssh import SshKey, git_asks
 
 pytestmark = [pytest.mark.tool("git"), pytest.mark.tool("ssh-keygen")]
 
@@ -73,6 +74,8 @@ class Subject(NamedTuple):
     framings: list[Change]
     base: int
     anchors: Mapping[bytes, int] = MappingProxyType({})
+    public: Any = None
+    """What a real tool has to know of the key, in its own form; None where there is no such tool."""
 
 
 def payload(kind: Kind, algorithm: Algorithm, when: int) -> bytes:
@@ -109,7 +112,7 @@ def openpgp_subjects() -> Iterator[Subject]:
                 f"openpgp {name}", "openpgp", Signed(*which, data, openpgp_mutations.honest(Rng(0), body)), body,
                 lambda body: openpgp_mutations.honest(Rng(0), body), keyrings, Clock(START, START + DAY),
                 openpgp_mutations.statement, inner, openpgp_mutations.SIGNED, mutations.PGP_ARMOR, openpgp_mutations.FRAMINGS,
-                START,
+                START, public=certificate(key) if name in {"ed25519", "rsa", "as GitHub writes", "ecdsa"} else None,
             )  # fmt: skip
 
 
@@ -129,6 +132,9 @@ def ssh_subjects(scratch: Path) -> Iterator[Subject]:
         allowed_signers=(KeyMaterial("", authority.allowed("*@example.org", "cert-authority").encode(), "key", name="allowed"),),
     ))  # fmt: skip
 
+    lines = [key.allowed(ALICE) for key in keys.values()] + [f"{ALICE} {device.line.decode()}\n" for device in devices.values()]
+    allowed = "".join([*lines, authority.allowed("*@example.org", "cert-authority")])
+
     def subject(name: str, signed: Signed) -> Subject:
         inner, inner_signed = list(ssh_mutations.BLOBS), list(ssh_mutations.SIGNED)
         if "ecdsa" in name:
@@ -140,6 +146,7 @@ def ssh_subjects(scratch: Path) -> Iterator[Subject]:
         return Subject(
             f"ssh {name}", "ssh", signed, inside(signed.armor), armor_of, keyrings, Clock(START, START + DAY),
             ssh_mutations.statement, inner, inner_signed, mutations.PEM_ARMOR, [], START,
+            public=allowed,
         )  # fmt: skip
 
     for which in OBJECTS:
@@ -198,7 +205,7 @@ def x509_subjects() -> Iterator[Subject]:
             yield _cms_subject(
                 name, "x509", which, data, body, keyrings[name], Clock(START, START + DAY), changes, START, anchors,
                 ber="ber" in name,
-            )  # fmt: skip
+            )._replace(public=root)  # fmt: skip
 
 
 def gitsign_subjects() -> Iterator[Subject]:
@@ -448,6 +455,43 @@ def test_git_reads_objects_as_the_judge_says(tmp_path: Path) -> None:
             compared += 1
             assert (data, signature) == ((tmp_path / "payload").read_bytes(), (tmp_path / "signature").read_bytes()), raw
     assert compared > 40
+
+
+TOOLS_DIFFER: Final = {
+    "bag_empty": "openssl is not told of the certificate that the policy has pinned",
+    "lists_with_revocation": "openssl reads the garbage among the lists; here they count for nothing, and are not looked into",
+}
+"""Harmless changes that a real tool refuses, all of them of X.509, and why we do not."""
+
+
+@pytest.mark.tool("gpg", "openssl")
+@pytest.mark.parametrize("format", ["openpgp", "ssh", "x509"])
+def test_what_passes_the_real_tools_accept(format: Format, tmp_path: Path) -> None:
+    """Never good here and bad there, without a reason."""
+    known = [(subject, before) for subject, before in zip(subjects(format), honest(format), strict=True) if subject.public]
+    asked: Counter[str] = Counter()
+    refused: Counter[str] = Counter()
+    with GpgHome.create() as home:
+        if format == "openpgp":
+            home.run("--import", stdin=b"".join({subject.public for subject, _ in known}), when=START)
+        for number, (subject, _) in product(range(0, MUTANTS, 2), known):
+            mutant = mutate(subject, number)
+            change = mutant.done[-1]
+            if mutant.fate != HARMLESS or asked[change.name] == 2 or len(mutant.done) > 1:
+                continue
+            data, signature = git_reads(subject.signed.kind, subject.signed.algorithm, mutant.raw)
+            assert signature
+            asked[change.name] += 1
+            if format == "openpgp":
+                good = home.verdict(data, signature, when=START + 60).word == "GOODSIG"
+            elif format == "ssh":
+                good = git_asks(subject.public, data, signature, at=START).good
+            else:
+                good = x509.openssl_verifies(tmp_path, subject.public, data, signature, when=START)
+            if not good:
+                refused[change.name] += 1
+    assert len(asked) > 2
+    assert refused.keys() == (TOOLS_DIFFER.keys() if format == "x509" else set())
 
 
 def main() -> None:

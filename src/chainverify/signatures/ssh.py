@@ -120,12 +120,3 @@ def _unknown_key(blob: bytes, fingerprint: str, keyring: SshKeyring, evidence: d
         hint="if it should be, add its public key to the signer's ssh list in the policy",
         evidence=evidence,
     )
-
-
-def _believed_time(clock: Clock, options: SignatureOptions) -> tuple[int, str]:
-    """The time the verdict rests on and its source: the strongest the caller has, or now where the policy says so."""
-    if options.key_validity == "now":
-        return clock.now, "now"
-    if clock.arrival is not None:
-        return clock.arrival, "arrival"
-    return clock.claimed, "committer"
