@@ -19,6 +19,7 @@ from chainverify.model.signing import Clock, Evidence, KeyMaterial, SignatureOpt
 from chainverify.signatures import openpgp
 from chainverify.signatures.openpgp_certificates import MAX_SELF_SIGNATURES
 from tests.world.gpg import GpgHome
+from tests.world.mutations import damaged
 from tests.world.openpgp import (
     CREATED,
     Bound,
@@ -819,22 +820,6 @@ def test_what_verifiers_read_differently(forged: Forged, other_home: GpgHome) ->
 
 
 # --- mutations
-
-def damaged(data: bytes, rng: random.Random) -> bytes:
-    """`data` with one small damage."""
-    out = bytearray(data)
-    at = rng.randrange(len(out))
-    match rng.randrange(4):
-        case 0:
-            out[at] ^= 1 << rng.randrange(8)
-        case 1:
-            out[at:at] = bytes([rng.randrange(256)])
-        case 2:
-            del out[at : at + rng.choice((1, 1, 4, 30))]
-        case 3:
-            out[at:at] = out[at : at + rng.choice((1, 4, 70))]
-    return bytes(out)
-
 
 CODES = {"BAD", "MALFORMED", "NO_KEY", "UNSUPPORTED", "WEAK_HASH", "WEAK_KEY", "FUTURE", "EXPIRED_AT_T", "INVALID_UID"}
 

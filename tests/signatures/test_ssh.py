@@ -18,6 +18,7 @@ from chainverify.formats import securitykey, sshkey, sshsig
 from chainverify.formats.sshwire import string
 from chainverify.model.signing import Clock, KeyMaterial, SignatureOptions
 from chainverify.signatures import ssh
+from tests.world.mutations import damaged
 from tests.world.ssh import SshKey, keygen_verifies, load
 
 pytestmark = pytest.mark.tool("ssh-keygen")
@@ -145,10 +146,12 @@ def armored_of(
     return b"\n".join([sshsig.BEGIN, *lines, sshsig.END])
 
 
-def signed_bytes(hashing: str = "sha512", namespace: bytes = b"git", reserved: bytes = b"") -> bytes:
+def signed_bytes(
+    hashing: str = "sha512", namespace: bytes = b"git", reserved: bytes = b"", payload: bytes = PAYLOAD
+) -> bytes:
     digest = hashes.Hash({"sha1": hashes.SHA1(), "md5": hashes.MD5(), "sha512": hashes.SHA512(),
                           "sha384": hashes.SHA384()}[hashing])
-    digest.update(PAYLOAD)
+    digest.update(payload)
     return b"SSHSIG" + b"".join(map(string, (namespace, reserved, hashing.encode(), digest.finalize())))
 
 
@@ -335,8 +338,11 @@ class SecurityKey(NamedTuple):
         r, s = decode_dss_signature(self.secret.sign(message, ec.ECDSA(hashes.SHA256())))
         return b"".join(string(number.to_bytes((number.bit_length() + 8) // 8, "big")) for number in (r, s)), tail
 
-    def sign(self, flags: int = 1, counter: int = 7, *, application: bytes | None = None, extra: bytes | None = None) -> bytes:
-        value, tail = self.device(signed_bytes(), flags, counter, application=application)
+    def sign(
+        self, flags: int = 1, counter: int = 7, *, application: bytes | None = None, extra: bytes | None = None,
+        over: bytes = PAYLOAD,
+    ) -> bytes:  # fmt: skip
+        value, tail = self.device(signed_bytes(payload=over), flags, counter, application=application)
         return armored_of(self.blob, self.kind, value, extra=tail if extra is None else extra)
 
     def browse(
@@ -538,22 +544,6 @@ def test_a_keyring_cannot_be_changed(ring: ssh.SshKeyring) -> None:
 
 
 # --- mutations
-
-def damaged(data: bytes, rng: random.Random) -> bytes:
-    """`data` with one small damage."""
-    out = bytearray(data)
-    at = rng.randrange(len(out))
-    match rng.randrange(4):
-        case 0:
-            out[at] ^= 1 << rng.randrange(8)
-        case 1:
-            out[at:at] = bytes([rng.randrange(256)])
-        case 2:
-            del out[at : at + rng.choice((1, 1, 4, 30))]
-        case 3:
-            out[at:at] = out[at : at + rng.choice((1, 4, 70))]
-    return bytes(out)
-
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_no_damaged_signature_passes(keys: Keys, ring: ssh.SshKeyring, kind: tuple[str, int]) -> None:

@@ -11,7 +11,8 @@ import pytest
 from chainverify.errors import PolicyError, SignatureError
 from chainverify.model.signing import Clock, Evidence, KeyMaterial, SignatureOptions, SigningMaterial
 from chainverify.signatures import ssh
-from tests.signatures.test_ssh import SECURITY_KEYS, damaged
+from tests.signatures.test_ssh import SECURITY_KEYS
+from tests.world.mutations import damaged
 from tests.world.ssh import SshKey, git_asks
 
 pytestmark = pytest.mark.tool("ssh-keygen")

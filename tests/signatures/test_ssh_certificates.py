@@ -19,8 +19,9 @@ from chainverify.formats import sshcert, sshkey
 from chainverify.formats.sshwire import string
 from chainverify.model.signing import Clock, Evidence, SignatureOptions
 from chainverify.signatures import ssh
-from tests.signatures.test_ssh import SECURITY_KEYS, SecurityKey, armored_of, blob_of, damaged, private, signed_bytes
+from tests.signatures.test_ssh import SECURITY_KEYS, SecurityKey, armored_of, blob_of, private, signed_bytes
 from tests.signatures.test_ssh_allowed_signers import CLOCK, OPTIONS, PAYLOAD, T, inline, own, refusal, ring, shared
+from tests.world.mutations import damaged
 from tests.world.ssh import SshKey, git_asks
 
 pytestmark = pytest.mark.tool("ssh-keygen")

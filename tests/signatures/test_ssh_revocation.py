@@ -12,8 +12,8 @@ from chainverify.errors import PolicyError, SignatureError
 from chainverify.model.signing import Clock, KeyMaterial, SigningMaterial
 from chainverify.signatures import ssh
 from tests.formats.test_krl import ONE, certificates, extension, sub, whole
-from tests.signatures.test_ssh import damaged
 from tests.signatures.test_ssh_allowed_signers import CLOCK, OPTIONS, PAYLOAD, T, inline, own, refusal, ring, shared
+from tests.world.mutations import damaged
 from tests.world.ssh import SshKey, git_asks, krl
 
 pytestmark = pytest.mark.tool("ssh-keygen")

@@ -65,8 +65,8 @@ def verify(payload: bytes, cms: Cms, keyring: X509Keyring, clock: Clock, options
     | 4 | a timestamp of a trusted authority's that is damaged, or of other bytes | BAD_TIMESTAMP | signature-bad |
     | 5 | not pinned: no path to a root | CERT_NOT_TRUSTED | signer-unknown |
     | 5 | not pinned: a path that breaks a rule | CERT_NOT_ALLOWED, others of `chains.validate` | signer-not-allowed, ... |
-    | 6 | the certificate (or an authority of its path) is not valid at T | EXPIRED_AT_T, FUTURE | signer-expired |
-    | 7 | revoked, see `crls.check` | REVOKED_HARD, REVOKED_SOFT_AT_T | signer-revoked |
+    | 6 | revoked, see `crls.check` | REVOKED_HARD, REVOKED_SOFT_AT_T | signer-revoked |
+    | 7 | the certificate (or an authority of its path) is not valid at T | EXPIRED_AT_T, FUTURE | signer-expired |
     | 8 | not pinned, and no alternative name is a plain e-mail address | NO_ADDRESS | identity-mismatch |
     | 9 | good at T, the certificate expired by now | evidence code GOOD_EXPIRED_NOW | |
     | 10 | good | evidence code GOOD | |
@@ -116,8 +116,8 @@ def _prove(  # noqa: PLR0917
         notes += _standing(pinned, keyring, clock, times, lenient=options.key_validity == "identity")
     else:
         bag = tuple(certificates.decode(each) for each in cms.certificates if each != der)
-        path = chains.validate(leaf, (*keyring.others, *bag), keyring.roots, times.at, PURPOSES)
-        notes += crls.check(path, keyring.revocations, times.at, clock.now, times.anchored_at)
+        path, standing = _path(leaf, (*keyring.others, *bag), keyring, clock, times)
+        notes += standing
         principals = _principals(leaf)
         claims = (
             ("subject", leaf.subject.rfc4514_string()), ("root", path[-1].subject.rfc4514_string()),
@@ -200,6 +200,24 @@ def _timestamp(cms: Cms, keyring: X509Keyring) -> tuple[int | None, tuple[str, .
     if not proved:
         return None, ("timestamp-unknown-authority",)
     return min(proved), ()
+
+
+def _path(
+    leaf: Certificate, others: tuple[Certificate, ...], keyring: X509Keyring, clock: Clock, times: _Times
+) -> tuple[chains.Path, tuple[str, ...]]:
+    """Steps 5 to 7 for a certificate below a root: its path, and notes. Raises `SignatureError`."""
+
+    def revocations(path: chains.Path) -> tuple[str, ...]:
+        return crls.check(path, keyring.revocations, times.at, clock.now, times.anchored_at)
+
+    try:
+        path = chains.validate(leaf, others, keyring.roots, times.at, PURPOSES)
+    except SignatureError as error:
+        if error.rule == "signer-expired":
+            # a certificate that is over may also be one whose key was stolen, and that says more
+            revocations(chains.validate(leaf, others, keyring.roots, None, PURPOSES))
+        raise
+    return path, revocations(path)
 
 
 def _standing(
