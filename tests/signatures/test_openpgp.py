@@ -322,8 +322,8 @@ def test_a_revocation_of_version_3_counts(home: GpgHome, digest: str) -> None:
     assert b"pub:r:" in home.run("--with-colons", "--list-keys", key.fingerprint.hex()).stdout
     wrong = body[:-1] + bytes((body[-1] ^ 1,))
     assert judged(PAYLOAD, armored, ring_of(good + packet(2, wrong))) == "GOOD"
-    for damaged in (body[:30], body + b"x", b"\3\6" + body[2:]):
-        assert judged(PAYLOAD, armored, ring_of(good + packet(2, damaged))) == "GOOD"
+    for broken in (body[:30], body + b"x", b"\3\6" + body[2:]):
+        assert judged(PAYLOAD, armored, ring_of(good + packet(2, broken))) == "GOOD"
 
 
 def test_a_revocation_that_cannot_be_verified_is_told(home: GpgHome) -> None:
