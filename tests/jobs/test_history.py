@@ -265,21 +265,21 @@ def test_malformed_commits_end_to_end(tmp_path: Path, keys: Keys) -> None:
 
 
 def test_mutated_commits_end_to_end(tmp_path: Path, keys: Keys) -> None:
-    """The signature table of the object reader: none of its forgeries passes here either."""
-    from tests.formats.test_objects import MUTATIONS
-    from tests.formats.test_objects import World as Signed
+    """The table of mutated commits: none of its forgeries passes here either."""
+    from tests.signatures.test_table_1c import COMMITS
+    from tests.signatures.test_table_1c import World as Signed
 
     world = World.create(tmp_path / "r", bare=True)
     root = world.commit("root", {"a": b"1"}, key=keys.alice)
     raw = world.read(world.commit("JIRA-1: second\n\nwhy it was made\n", {"a": b"2"}, key=keys.alice))
     payload, armor = _split(raw)
-    signed = Signed(world, keys.alice, None, None, raw, payload, armor, b"")  # type: ignore[arg-type]
+    signed = Signed("ssh", world, backends.Keyrings(), 0, payload, armor, raw, b"")
     repo = Repository.discover(world.path)
-    for mutation in MUTATIONS:
-        oid = world.write("commit", mutation.mutate(signed))
+    for row in COMMITS:
+        oid = world.write("commit", row.change(signed))
         [found] = history.check_commits(repo, Selection((oid,), (root,)), policy_of(), material_of(keys), NOW).findings[:1]
-        expected = mutation.required.split()[-1]
-        assert found.rule == {"GOOD": "verified", "UNSIGNED": "commit-unsigned"}.get(expected, expected), mutation.name
+        expected = row.required.split()[-1]
+        assert found.rule == {"GOOD": "verified", "UNSIGNED": "commit-unsigned"}.get(expected, expected), row.name
         assert (found.status == "pass") == (expected == "GOOD")
 
 
