@@ -35,6 +35,7 @@ from chainverify.errors import BackendCrashed, ChainverifyError
 from chainverify.formats import objects
 from chainverify.model.signing import Clock, Evidence, Format, GitsignMaterial, KeyMaterial, SignatureOptions, SigningMaterial
 from chainverify.signatures import backends
+from chainverify.signatures.facts import Fact
 from tests.signatures.test_ssh import SecurityKey, armor_of
 from tests.world import cms_mutations, mutations, openpgp_mutations, ssh_mutations, x509
 from tests.world.gpg import GpgHome
@@ -316,13 +317,20 @@ def mutate(subject: Subject, number: int) -> Mutant:
 
 
 def prove(subject: Subject, raw: bytes) -> Evidence:
-    """As the verification of a history does it. Raises our errors, and no others."""
+    """As the verification of a history does it, with what a cache would remember. Raises our errors, and no others."""
     kind, algorithm = subject.signed.kind, subject.signed.algorithm
     oid = objects.object_id(kind, raw, algorithm)
     read = objects.parse_commit(oid, raw, algorithm) if kind == "commit" else objects.parse_tag(oid, raw, algorithm)
     if read.signature is None:
         raise ChainverifyError("unsigned")
-    return backends.verify(read.payload, read.signature, subject.keyrings, subject.clock, OPTIONS, FORMATS)
+    facts: list[Fact] = []
+    found = backends.verify(
+        read.payload, read.signature, subject.keyrings, subject.clock, OPTIONS, FORMATS, facts.append
+    )
+    for fact in facts:
+        # what is remembered of a good signature says the same of it the next time
+        assert backends.recall(fact, subject.keyrings, subject.clock, OPTIONS, FORMATS) in {None, found}
+    return found
 
 
 @cache
