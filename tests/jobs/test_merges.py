@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -9,8 +10,9 @@ from typing import NamedTuple
 import pytest
 
 from chainverify.git.repository import Repository
-from chainverify.jobs import history
+from chainverify.jobs import history, lineage
 from chainverify.jobs.history import Verdicts
+from chainverify.model.report import Finding, Subject
 from chainverify.model.signing import KeyMaterial, SigningMaterial
 from chainverify.policy.model import CommitsPolicy, Policy, Signer
 from chainverify.rules import enforcement
@@ -442,3 +444,16 @@ def test_the_tags_in_merges(tmp_path: Path, keys: Keys, maker: str | None, note:
     oid = world.write("commit", signed_commit(teleported, keys.alice.sign(teleported)))
     [found] = judge(world, keys, f"{oid}^!").findings
     assert found.evidence["notes"] == ["mergetag-unverified:target"]
+
+
+def test_the_order_of_commits_decides_nothing() -> None:
+    graph = {"a": (), "b": ("a",), "c": ("a",), "m": ("b", "c"), "n": ("m",)}
+    for oids in itertools.permutations(graph):
+        for good, expected in (
+            ({"a", "b", "m", "n"}, {"a", "b", "m", "n"}), ({"a", "b", "c", "n"}, {"a", "b", "c"}), ({"b", "c", "m", "n"}, set()),
+        ):
+            counted = lineage.counting(oids, graph, good, set(), anchored=False)
+            assert counted == expected
+            found = [Finding("commit-unsigned", "fail", Subject("commit", oid), "m") for oid in oids if oid not in good]
+            status = {each.subject.id: each.status for each in lineage.excuse(found, oids, graph, ["n"], counted)}
+            assert set(status.values()) == ({"skip"} if "n" in counted else {"fail"})

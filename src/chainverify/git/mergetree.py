@@ -19,6 +19,8 @@ from chainverify.git.repository import RUN_SECONDS, Repository, has_error
 # the user's attributes are read where no configuration names them, too
 _OPTIONS: Final = ("-c", "core.commitGraph=false", "-c", f"core.attributesFile={os.devnull}")
 _MERGE: Final = ("merge-tree", "--write-tree", "--stdin", "--no-messages", "--name-only")
+AT_ONCE: Final = 1000
+"""How many merges one git process is asked for: each has its own time limit."""
 MAX_FAILURES: Final = 64
 """How many pairs may be found that git cannot merge, each of which costs some processes to single out."""
 USAGE: Final = 129
@@ -34,7 +36,7 @@ def merged(repo: Repository, pairs: Sequence[tuple[str, str]]) -> list[str | Una
     """
     with tempfile.TemporaryDirectory(prefix="chainverify-") as scratch:
         borrower = _Borrower(Path(scratch) / "merge.git", repo)
-        return borrower.merge(pairs) if pairs else []
+        return [answer for at in range(0, len(pairs), AT_ONCE) for answer in borrower.merge(pairs[at : at + AT_ONCE])]
 
 
 class _Borrower:
@@ -47,7 +49,7 @@ class _Borrower:
         _init(path, repo, self.environ)
 
     def merge(self, pairs: Sequence[tuple[str, str]]) -> list[str | Unavailable | None]:
-        """The answers for at least one pair.
+        """The answers for one pair or more.
 
         Where an object cannot be read git goes on as if it were empty, and only says so (2.39), or stops: then no answer of the
         run counts, and the pairs are asked in halves until the ones at fault are alone.

@@ -39,13 +39,13 @@ ANSWERED_FOR: Final = frozenset((
 
 
 def counting(oids: Sequence[str], graph: Graph, good: Set[str], limited: Set[str], *, anchored: bool) -> frozenset[str]:
-    """The commits that count under `any-parent`; `oids` are parents first, parents outside of them count.
+    """The commits that count under `any-parent`; parents outside of `oids` count.
 
     With an anchor (an introduction) a root commit counts for nothing: it is not in the anchor's future.
     """
     found: set[str] = set()
     inside = frozenset(oids)
-    for oid in oids:
+    for oid in _parents_first(oids, graph):
         parents = graph.get(oid, ())
         held = [parent not in inside or parent in found for parent in parents]
         if oid in good and ((all(held) if oid in limited else any(held)) if held else not anchored):
@@ -53,14 +53,33 @@ def counting(oids: Sequence[str], graph: Graph, good: Set[str], limited: Set[str
     return frozenset(found)
 
 
+def _parents_first(oids: Sequence[str], graph: Graph) -> list[str]:
+    """The commits with their parents before them. Those of one walk come so; of several, one after the other, they need not."""
+    inside = frozenset(oids)
+    waiting = {oid: sum(parent in inside for parent in graph.get(oid, ())) for oid in oids}
+    children: dict[str, list[str]] = {}
+    for oid in oids:
+        for parent in graph.get(oid, ()):
+            children.setdefault(parent, []).append(oid)
+    ready = [oid for oid, count in waiting.items() if not count]
+    for oid in ready:
+        for child in children.get(oid, ()):
+            waiting[child] -= 1
+            if not waiting[child]:
+                ready.append(child)
+    return ready
+
+
 def excuse(
     findings: Sequence[Finding], oids: Sequence[str], graph: Graph, tips: Sequence[str], counted: Set[str]
 ) -> list[Finding]:
     """The findings, with failures turned into skips where every tip that leads to the commit counts."""
     open_: set[str] = {tip for tip in tips if tip not in counted}
-    for oid in reversed(oids):
-        if oid in open_:
-            open_.update(graph.get(oid, ()))
+    waiting = list(open_)
+    while waiting:
+        more = [parent for parent in graph.get(waiting.pop(), ()) if parent not in open_]
+        open_.update(more)
+        waiting += more
     excusable = frozenset(oids) - open_ - frozenset(tips)
     return [
         Finding(

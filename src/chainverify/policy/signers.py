@@ -98,7 +98,7 @@ SIGNER: Final = Section(
         Field("openpgp", ListOf(OPENPGP), "OpenPGP keys: files beside the policy, or armored text"),
         Field("ssh", ListOf(Text(PLAIN, "a .pub file's name, or a public key line")), "SSH keys: .pub files, or key lines"),
         Field("valid-after", Time(), "signatures from before this are refused"),
-        Field("valid-before", Time(), "signatures from this time on are refused"),
+        Field("valid-before", Time(), "signatures from after this are refused; a date is its first second"),
         Field("compromised-at", Time(), "signatures not proved older than this are refused"),
         Field(
             "allowed-signers", ListOf(FILE), "files in OpenSSH's allowed_signers format: every line is a key of this person, "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 import hashlib
 import re
+import warnings
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -95,9 +96,12 @@ def decode(der: bytes) -> Certificate:
     """
     outline = outlines.parse(der)
     try:
-        library = x509.load_der_x509_certificate(der)
-        found = {each.oid.dotted_string: each for each in library.extensions}
-        subject = library.subject
+        with warnings.catch_warnings():
+            # of names that are longer or shorter than they should be: whoever makes a certificate must not write to the terminal
+            warnings.simplefilter("ignore", UserWarning)
+            library = x509.load_der_x509_certificate(der)
+            found = {each.oid.dotted_string: each for each in library.extensions}
+            subject = library.subject
     except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
         raise Malformed("certificate, or an extension of it, cannot be read", rule="signature-bad") from error
     basic = found.get(BASIC_CONSTRAINTS)
