@@ -66,7 +66,9 @@ class Malformed(ChainverifyError):
 class SignatureError(ChainverifyError):
     """A signature that is there, was read, and is not good enough.
 
-    `code` is the finer result of the format (`BAD`, `NO_KEY`, `EXPIRED_AT_T`, `WEAK_HASH`, ...), see docs/rules.
+    `code` is the finer result of the format (`BAD`, `NO_KEY`, `EXPIRED_AT_T`, `WEAK_HASH`, ...), see docs/rules. `proof` is the
+    `model.signing.Evidence` of what was proved all the same, where a key of the policy made the signature and does not count:
+    the other questions of the policy are asked of it too.
     """
 
     rule = "signature-bad"
@@ -83,6 +85,7 @@ class SignatureError(ChainverifyError):
     ) -> None:
         super().__init__(message, hint=hint, rule=rule, evidence=evidence)
         self.code = code
+        self.proof: object = None
 
 
 class ImageError(ChainverifyError):

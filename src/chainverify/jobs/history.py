@@ -458,16 +458,17 @@ def _recall(oid: str, context: Context, parents: dict[str, tuple[str, ...]]) -> 
     if excused is not None:
         parents[oid] = known.parents
         return [excused]
+    named = rules_of.Named(known.committer, known.author, known.notes)
     clock = _clock(oid, known.committer.time, context)
     try:
         evidence = backends.recall(known.fact, context.keyrings, clock, context.options, rules.commits.formats)
     except ChainverifyError as error:
         parents[oid] = known.parents
-        return [rules_of.from_error(subject, error)]
+        return rules_of.refused(subject, named, error, clock, rules)
     if evidence is None:
         return None
     parents[oid] = known.parents
-    return rules_of.judge(subject, rules_of.Named(known.committer, known.author, known.notes), evidence, clock, rules)
+    return rules_of.judge(subject, named, evidence, clock, rules)
 
 
 def _clock(oid: str, claimed: int, context: Context) -> Clock:
@@ -495,12 +496,16 @@ def _judge_commit(oid: str, answer: Answer, context: Context, judged: Judged) ->
             return [rules_of.unsigned_commit(subject)]
         clock = _clock(oid, commit.committer.time, context)
         keep = None if context.facts is None or commit.mergetags else facts.append
-        evidence = _prove(commit.payload, commit.signature, clock, context, keep)
-        if facts:
-            judged.learned.append(_learned(commit, subject.title, facts[0]))
     except ChainverifyError as error:
         excused = rules_of.excused(subject, rules)
         return [excused if excused is not None else rules_of.from_error(subject, error)]
+    try:
+        evidence = _prove(commit.payload, commit.signature, clock, context, keep)
+    except ChainverifyError as error:
+        named = rules_of.Named(commit.committer, commit.author, commit.notes)
+        return rules_of.refused(subject, named, error, clock, rules)
+    if facts:
+        judged.learned.append(_learned(commit, subject.title, facts[0]))
     if commit.mergetags:
         commit = commit._replace(notes=(*commit.notes, *_merged_tags(commit, context)))
     return rules_of.judge_commit(commit, evidence, clock, rules, subject)
@@ -596,7 +601,7 @@ def _judge_tag(tag: Tag, ref: str, context: Context) -> list[Finding]:
         try:
             findings = rules_of.judge_tag(tag, _prove(tag.payload, tag.signature, clock, context), clock, rules)
         except ChainverifyError as error:
-            findings = [rules_of.from_error(subject, error)]
+            findings = rules_of.refused_tag(tag, error, clock, rules)
     if renamed is None:
         return findings
     return [renamed, *(found for found in findings if found.status != PASS)]

@@ -81,6 +81,35 @@ def from_error(subject: Subject, error: ChainverifyError) -> Finding:
     )
 
 
+_PROVED: Final = frozenset(("signer-expired", "signer-revoked", "signer-not-allowed", "identity-mismatch"))
+"""Rules about somebody who signed: whoever only advises one of them has still asked who it was."""
+
+
+def refused(
+    subject: Subject, named: Named, error: ChainverifyError, clock: Clock, rules: SignatureRules
+) -> list[Finding]:
+    """The findings on an object that a backend refused: its own, and every other rule that what it proved breaks.
+
+    A policy may only advise the backend's rule. Where nothing was proved although the rule is about somebody, it cannot be told
+    that it is the person whom the object names, and that counts as if it were not.
+    """
+    found = from_error(subject, error)
+    if not isinstance(error, SignatureError) or error.rule not in _PROVED:
+        return [found]
+    proof = error.proof
+    if not isinstance(proof, Evidence):
+        if "off" in rules.commits.identity or error.rule == "identity-mismatch":
+            return [found]
+        message = "nobody was proved to have signed it, so nothing says that it is the person it names"
+        return [found, Finding("identity-mismatch", FAIL, subject, message, error.hint, evidence=found.evidence)]
+    others = [each for each in judge(subject, named, proof, clock, rules) if each.status != PASS and each.rule != error.rule]
+    facts = {"signed_at": moment(proof.signed_at), "time_source": proof.time_source, "signer": proof.signer}
+    person = _person(named, proof, rules)
+    if person is not None:
+        facts["signer"] = person.signer.name
+    return [found._replace(evidence={**facts, **found.evidence, "signer": facts["signer"]}), *others]
+
+
 def unsigned_commit(subject: Subject) -> Finding:
     """The finding for a commit without a signature."""
     return Finding(
@@ -108,8 +137,18 @@ def judge_commit(
 def judge_tag(tag: Tag, evidence: Evidence, clock: Clock, rules: SignatureRules) -> list[Finding]:
     """As `judge_commit`, for an annotated tag; its tagger stands for both committer and author."""
     found = judge(tag_subject(tag), Named(tag.tagger, tag.tagger, tag.notes), evidence, clock, rules)
+    return _with_limit(found, rules)
+
+
+def refused_tag(tag: Tag, error: ChainverifyError, clock: Clock, rules: SignatureRules) -> list[Finding]:
+    """As `refused`, for an annotated tag."""
+    return _with_limit(refused(tag_subject(tag), Named(tag.tagger, tag.tagger, tag.notes), error, clock, rules), rules)
+
+
+def _with_limit(found: list[Finding], rules: SignatureRules) -> list[Finding]:
+    """The findings on a tag, with that of a limited signer's, of whom no tag counts."""
     proof = found[0]
-    if not is_limited(str(proof.evidence["signer"]), rules):
+    if not is_limited(str(proof.evidence.get("signer")), rules):
         return found
     limit = _limited(proof, f"signed by {proof.evidence['signer']}, whose clean merges alone count, and is a tag")
     # beside other rules that are broken, which the policy may only advise

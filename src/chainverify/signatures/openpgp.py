@@ -188,7 +188,36 @@ def _prove(payload: bytes, signature: bytes, keyring: OpenPgpKeyring, options: S
 
 
 def _judge(made: _Made, clock: Clock, options: SignatureOptions) -> Evidence:
-    """What policy and time say of a good signature: the last part of step 4, and steps 6 to 11. Raises `SignatureError`."""
+    """What policy and time say of a good signature: the last part of step 4, and steps 6 to 11.
+
+    Raises `SignatureError` with the proof of who made it.
+    """
+    try:
+        return _accepted(made, clock, options)
+    except SignatureError as error:
+        trusted = _rightful(made.candidates)[0]
+        time, source = _believed_time(made.signature, clock, options)
+        emails = trusted.certificate.standing(trusted.number, time, _MODES[options.key_validity]).emails
+        error.proof = _evidence_of(trusted, made, time, source)._replace(code=error.code, emails=emails)
+        raise
+
+
+def _evidence_of(trusted: TrustedKey, made: _Made, time: int, source: str) -> Evidence:
+    return Evidence(
+        "openpgp", trusted.fingerprint, trusted.certificate.fingerprint, trusted.certificate.signer, time, source,
+        f"{trusted.key.name}/{HASHES[made.signature.hash_algorithm].name}",
+    )  # fmt: skip
+
+
+def _rightful(candidates: tuple[TrustedKey, ...]) -> tuple[TrustedKey, ...]:
+    """Those of several certificates that claim a key which the key agreed to be in; all of them where it agreed to none."""
+    if len(candidates) == 1:
+        return candidates
+    return tuple(item for item in candidates if item.certificate.keys[item.number].proven) or candidates
+
+
+def _accepted(made: _Made, clock: Clock, options: SignatureOptions) -> Evidence:
+    """The steps of `_judge`."""
     candidates, parsed, left_fits = made
     trusted = candidates[0]
     if trusted.certificate.weak or trusted.certificate.dated or len(candidates) > 1:
@@ -207,18 +236,7 @@ def _judge(made: _Made, clock: Clock, options: SignatureOptions) -> Evidence:
             code = "GOOD_EXPIRED_NOW"
         elif today != "GOOD":
             notes += ("key-today-" + today.lower().replace("_", "-"),)
-    return Evidence(
-        "openpgp",
-        trusted.fingerprint,
-        trusted.certificate.fingerprint,
-        trusted.certificate.signer,
-        time,
-        source,
-        f"{trusted.key.name}/{HASHES[parsed.hash_algorithm].name}",
-        code,
-        notes,
-        standing.emails,
-    )
+    return _evidence_of(trusted, made, time, source)._replace(code=code, notes=notes, emails=standing.emails)
 
 
 def _check_algorithms(parsed: Signature, options: SignatureOptions) -> None:
@@ -363,8 +381,7 @@ def _standing(
     if len(candidates) == 1:
         trusted = candidates[0]
         return trusted, trusted.certificate.standing(trusted.number, time, mode)
-    rightful = [item for item in candidates if item.certificate.keys[item.number].proven] or list(candidates)
-    found = [(item, item.certificate.standing(item.number, time, mode)) for item in rightful]
+    found = [(item, item.certificate.standing(item.number, time, mode)) for item in _rightful(candidates)]
     for item, standing in found:
         if standing.code == "REVOKED_HARD":
             return item, standing

@@ -75,8 +75,13 @@ def verify(  # noqa: PLR0917 - as the seam
     signed = signed_data(parsed, payload, evidence)
     if trusted is None:
         raise _unknown_key(parsed.public_key, fingerprint, keyring, evidence)
-    check(trusted.key, parsed, signed, options.ssh_require, evidence)
     algorithm = f"{parsed.algorithm}/{parsed.hash_algorithm}"
+    try:
+        check(trusted.key, parsed, signed, options.ssh_require, evidence)
+    except SignatureError as error:
+        if error.rule == "signer-not-allowed":
+            error.proof = _proof(trusted, algorithm, clock, options)._replace(code=error.code)
+        raise
     if remember is not None and not trusted.key.application:
         remember(Fact(Kind("ssh", digest_of(parsed.public_key), algorithm)))
     return _judge(trusted, algorithm, keyring, clock, options)
@@ -91,7 +96,27 @@ def recall(fact: Fact, keyring: SshKeyring, clock: Clock, options: SignatureOpti
 def _judge(
     trusted: TrustedKey, algorithm: str, keyring: SshKeyring, clock: Clock, options: SignatureOptions
 ) -> Evidence:
-    """What policy and time say of a signature that is good: steps 8 to 11. Raises `SignatureError`."""
+    """What policy and time say of a good signature: steps 8 to 11. Raises `SignatureError` with the proof of whose it is."""
+    try:
+        return _accepted(trusted, algorithm, keyring, clock, options)
+    except SignatureError as error:
+        error.proof = _proof(trusted, algorithm, clock, options)._replace(code=error.code)
+        raise
+
+
+def _proof(trusted: TrustedKey, algorithm: str, clock: Clock, options: SignatureOptions) -> Evidence:
+    """Whose key made a signature, whatever its lines say of the time."""
+    believed = ssh_keyring.believed_time(clock, options)
+    signer = trusted.signer or next((line.signer for line in trusted.lines if line.signer), "")
+    principals = () if signer else tuple(dict.fromkeys(line.principals for line in trusted.lines))
+    fingerprint = trusted.key.fingerprint
+    return Evidence("ssh", fingerprint, fingerprint, signer, *believed, algorithm, principals=principals)
+
+
+def _accepted(
+    trusted: TrustedKey, algorithm: str, keyring: SshKeyring, clock: Clock, options: SignatureOptions
+) -> Evidence:
+    """The steps of `_judge`."""
     fingerprint = trusted.key.fingerprint
     evidence: dict[str, object] = {"format": "ssh", "fingerprint": fingerprint}
     if trusted.revoked:

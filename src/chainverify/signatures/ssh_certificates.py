@@ -75,7 +75,39 @@ def prove(
     key = _decode(certificate, evidence)
     verify_required = any(name == VERIFY_REQUIRED for name, _ in certificate.critical)
     require = (*options.ssh_require, "verification") if verify_required else options.ssh_require
-    check(key, parsed, signed, require, evidence)
+    try:
+        check(key, parsed, signed, require, evidence)
+        return _accepted(certificate, authority, key, parsed, keyring, clock, options, evidence)
+    except SignatureError as error:
+        if error.rule in {"signer-expired", "signer-not-allowed", "signer-revoked"}:
+            error.proof = _proof(certificate, authority, parsed, clock, options)
+        raise
+
+
+def _proof(
+    certificate: SshCertificate, authority: TrustedKey, parsed: SshSignature, clock: Clock, options: SignatureOptions
+) -> Evidence | None:
+    """Whom the authority certifies, whatever certificate and lines say of time and use; None where that is nobody, or several."""
+    naming = _naming(certificate, authority)
+    signers = dict.fromkeys(line.signer for line in naming)
+    if len(signers) != 1:
+        return None
+    (signer,) = signers
+    names = tuple(dict.fromkeys(name for held in naming.values() for name in held))
+    fingerprint = certificate.key.fingerprint
+    return Evidence(
+        "ssh", fingerprint, fingerprint, signer, *ssh_keyring.believed_time(clock, options),
+        f"{parsed.algorithm}/{parsed.hash_algorithm}", emails=names if signer else (), principals=() if signer else names,
+    )  # fmt: skip
+
+
+def _accepted(  # noqa: PLR0917
+    certificate: SshCertificate, authority: TrustedKey, key: Key, parsed: SshSignature, keyring: SshKeyring, clock: Clock,
+    options: SignatureOptions, evidence: dict[str, object],
+) -> Evidence:  # fmt: skip
+    """Steps 7 to 15: what policy, certificate and time say of a signature that is good. Raises `SignatureError`."""
+    fingerprint = certificate.key.fingerprint
+    verify_required = any(name == VERIFY_REQUIRED for name, _ in certificate.critical)
     why = _revoked(certificate, authority, keyring)
     if why:
         raise ssh_keyring.revoked(fingerprint, why, evidence)
@@ -194,11 +226,7 @@ def _named(
     Raises `SignatureError`.
     """
     what = f"SSH certificate {_shown(certificate.key_id)!r}"
-    own_names = tuple(name for each in certificate.principals if (name := _name(each)))
-    naming = {
-        line: names for line in authority.lines
-        if (names := tuple(name for name in own_names if allowed_signers.matches(line.principals, name)))
-    }  # fmt: skip
+    naming = _naming(certificate, authority)
     if not naming:
         shown = ", ".join(repr(_shown(each)) for each in certificate.principals[:5])
         raise _not_allowed(
@@ -223,6 +251,15 @@ def _named(
     signer = next(iter(signers), "")
     lines = tuple(line for line in valid if line.signer == signer)
     return signer, tuple(dict.fromkeys(name for line in lines for name in naming[line])), lines
+
+
+def _naming(certificate: SshCertificate, authority: TrustedKey) -> dict[Line, tuple[str, ...]]:
+    """The lines of the authority that allow names of the certificate, with these names."""
+    own = tuple(name for each in certificate.principals if (name := _name(each)))
+    return {
+        line: names for line in authority.lines
+        if (names := tuple(name for name in own if allowed_signers.matches(line.principals, name)))
+    }  # fmt: skip
 
 
 def _other_namespaces(

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from chainverify.errors import Malformed, SignatureError
 from chainverify.formats import securitykey, sshkey, sshsig
+from chainverify.formats.securitykey import Assertion
 from chainverify.formats.sshkey import SshPublicKey
 from chainverify.formats.sshsig import SshSignature
 from chainverify.formats.sshwire import WireReader
@@ -106,14 +107,16 @@ class Made(Protocol):
 def check(key: Key, made: Made, signed: bytes, require: Collection[SshRequirement], evidence: dict[str, object]) -> None:
     """That `key` made the signature `made` over `signed`.
 
-    1. the algorithm fits the key, 2. of a security key: its flags say what `require` asks for, 3. the signature is good.
+    1. the algorithm fits the key, 2. the signature is good, 3. of a security key: its flags say what `require` asks for. In this
+    order: that the flags are refused says who signed.
 
     Raises `SignatureError` with code `UNSUPPORTED`, `NO_PRESENCE`, `NO_VERIFICATION`, `MALFORMED` or `BAD`.
     """
     if made.algorithm not in key.algorithms:
         raise _forbidden(f"signature algorithm {made.algorithm} of a key {key.kind}", key.algorithms, evidence)
+    said: Assertion | None = None
     if key.application:
-        signed = _by_a_person(key, made, signed, require, evidence)
+        said, signed = _asserted(key, made, signed, evidence)
     try:
         _verify(key, made, signed, evidence)
     except Malformed as error:
@@ -122,10 +125,12 @@ def check(key: Key, made: Made, signed: bytes, require: Collection[SshRequiremen
         ) from error
     except InvalidSignature as error:
         raise _bad(f"SSH signature by {key.fingerprint} does not fit the signed bytes", evidence) from error
+    if said is not None:
+        _by_a_person(key, said, require, evidence)
 
 
 def _verify(key: Key, made: Made, signed: bytes, evidence: dict[str, object]) -> None:
-    """Step 3. Raises `SignatureError`, `Malformed` or `InvalidSignature`."""
+    """Step 2. Raises `SignatureError`, `Malformed` or `InvalidSignature`."""
     public, value = key.key, made.signature
     if isinstance(public, Ed25519Key):
         if len(value) != 64:
@@ -148,19 +153,22 @@ def _verify(key: Key, made: Made, signed: bytes, evidence: dict[str, object]) ->
     public.verify(encode_dss_signature(r, s), signed, ec.ECDSA(_CURVES[kind][1]))
 
 
-def _by_a_person(
-    key: Key, made: Made, signed: bytes, require: Collection[SshRequirement], evidence: dict[str, object]
-) -> bytes:
-    """What a security key signs for `signed`, once the flags say what is asked.
-
-    ssh-keygen accepts signatures without presence; a key in a machine that signs by itself is then as good as a touch.
-    The flags are under the signature: a false claim does not verify.
-    """
+def _asserted(key: Key, made: Made, signed: bytes, evidence: dict[str, object]) -> tuple[Assertion, bytes]:
+    """What a security key says of a signature, and what it signs for `signed`. Raises `SignatureError`."""
     try:
         found = securitykey.parse(made.extra, webauthn=made.algorithm == securitykey.WEBAUTHN)
-        message = securitykey.message(found, key.application, signed)
+        return found, securitykey.message(found, key.application, signed)
     except Malformed as error:
         raise _bad(error.message, evidence) from error
+
+
+def _by_a_person(
+    key: Key, found: Assertion, require: Collection[SshRequirement], evidence: dict[str, object]
+) -> None:
+    """That the flags, which are under the signature, say what is asked. Raises `SignatureError`.
+
+    ssh-keygen accepts signatures without presence; a key in a machine that signs by itself is then as good as a touch.
+    """
     if "verification" in require and not found.flags & securitykey.USER_VERIFIED:
         raise not_verified(f"security key {key.fingerprint} signed without verifying its owner", evidence)
     if "presence" in require and not found.flags & securitykey.USER_PRESENT:
@@ -171,7 +179,6 @@ def _by_a_person(
             hint="sign with a key that asks for a touch; [commits] ssh-require = [] accepts signatures without one",
             evidence=evidence,
         )
-    return message
 
 
 def not_verified(message: str, evidence: dict[str, object]) -> SignatureError:

@@ -113,10 +113,22 @@ def _prove(  # noqa: PLR0917
     claims: tuple[tuple[str, str], ...] = ()
     if pinned is not None:
         facts["signer"] = pinned.signer
-        notes += _standing(pinned, keyring, clock, times, lenient=options.key_validity == "identity")
+        try:
+            notes += _standing(pinned, keyring, clock, times, lenient=options.key_validity == "identity")
+        except SignatureError as error:
+            error.proof = _proof(leaf, pinned.signer, times, algorithm)
+            raise
     else:
         bag = tuple(certificates.decode(each) for each in cms.certificates if each != der)
-        path, standing = _path(leaf, (*keyring.others, *bag), keyring, clock, times)
+        others = (*keyring.others, *bag)
+        try:
+            path, standing = _path(leaf, others, keyring, clock, times)
+        except SignatureError as error:
+            if error.rule in {"signer-expired", "signer-revoked"}:
+                # an authority vouches for it, whatever has become of that
+                chains.validate(leaf, others, keyring.roots, None, PURPOSES)
+                error.proof = _proof(leaf, "", times, algorithm)._replace(principals=_principals(leaf))
+            raise
         notes += standing
         principals = _principals(leaf)
         claims = (
@@ -141,6 +153,15 @@ def _prove(  # noqa: PLR0917
         anchored_at=times.stamped,
         claims=claims,
     )
+
+
+def _proof(leaf: Certificate, signer: str, times: _Times, algorithm: str) -> Evidence:
+    """Whose certificate made a signature, whatever its time."""
+    fingerprint = certificates.fingerprint(leaf.der)
+    return Evidence(
+        "x509", fingerprint, fingerprint, signer, times.at, times.source, algorithm, emails=leaf.addresses,
+        anchored_at=times.stamped,
+    )  # fmt: skip
 
 
 def _unknown(der: bytes | None) -> SignatureError:
