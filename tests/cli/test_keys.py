@@ -364,6 +364,19 @@ def test_import_twice_adds_nothing(run: Run, small: Small, team: Path) -> None:
     assert small.text == before
 
 
+def test_import_marks_nobody_who_was_confirmed_and_gets_nothing(run: Run, small: Small, team: Path) -> None:
+    assert run(small.path, "keys", "import", str(team / "bob.asc"), "--confirmed").status == 0
+    before = small.text
+    done = run(small.path, "keys", "import", str(team / "bob.asc"))
+    assert (done.status, small.text) == (2, before)
+    assert "nothing to add" in done.err
+    # beside somebody who is new, too
+    done = run(small.path, "keys", "import", str(team / "bob.asc"), str(team / "late.asc"))
+    assert done.status == 0, done.err
+    marks = {person["name"]: person.get("observed", False) for person in tomllib.loads(small.text)["signers"]}
+    assert marks == {"Alice Example": False, "Bob Example": False, "Late Example": True}
+
+
 def test_import_of_allowed_signers_keeps_windows(run: Run, small: Small, tmp_path: Path) -> None:
     keys = {name: SshKey.create(tmp_path / "k", name) for name in ("dan", "eve", "ca")}
     source = tmp_path / "allowed"
