@@ -129,6 +129,7 @@ def _explained(  # noqa: PLR0917
         sections.append(Section("signature", claims(signature)))
         sections.append(Section("key in the policy", tuple(_key(findings, issuer(signature), loaded, now))))
     sections.append(Section("time", tuple(_times(findings))))
+    sections.append(Section("proof", tuple(_proof(findings, parsed.notes if parsed is not None else ()))))
     lines: tuple[str, ...] = ()
     if parsed is not None and signature is not None and any(each.rule == "signer-unknown" for each in findings):
         ident = parsed.committer if isinstance(parsed, Commit) else parsed.tagger
@@ -190,6 +191,17 @@ def _times(findings: Sequence[Finding]) -> Iterator[Fact]:
         if source:
             yield Fact("believed", f"{each.evidence['signed_at']} ({_CLOCKS.get(str(source), str(source))})")
             return
+
+
+def _proof(findings: Sequence[Finding], known: Sequence[str]) -> Iterator[Fact]:
+    """How much the signature proves, where that differs, and what its verifier noted beside what the object's reader did."""
+    evidence = next((each.evidence for each in findings if "signed_at" in each.evidence), {})
+    if evidence.get("level") is not None:
+        yield Fact("level", f"{evidence['level']}, of 0 to 2")
+    notes = evidence.get("notes")
+    said = [str(each) for each in notes if each not in known] if isinstance(notes, list) else []
+    if said:
+        yield Fact("notes", ", ".join(said))
 
 
 def _steps(findings: Sequence[Finding]) -> Iterator[Step]:
