@@ -247,6 +247,7 @@ def test_names_of_files_are_sanitised(run: Run, small: Small, team: Path) -> Non
     (("X", "--email", "no address", "--ssh", "{team}/carol.pub"), "refused"),
     (("role:x", "--ssh", "{team}/carol.pub"), "a name cannot start with role:"),
     (("X",), "nobody named 'X', and no key was given"),
+    (("alcie@example.org", "--ssh", "{team}/carol.pub"), "nobody with the address 'alcie@example.org'"),
     (("Alice Example", "--email", "alice@example.org"), "nothing to add"),
     (("Alice Example", "--ssh", "{alice}"), "nothing to add"),
     (("X", "--gitsign", "x@example.org"), "expected one issuer for each identity"),
