@@ -177,6 +177,15 @@ def test_tags(run: Run, small: Small) -> None:
     assert fact(found, "tag", "names itself") == ("v1", True)
 
 
+def test_a_lightweight_tag_is_not_taken_for_its_commit(run: Run, small: Small) -> None:
+    small.repo.git("tag", "light")
+    status, found = explained(run, small.path, "light")
+    assert (status, found["kind"]) == (0, "commit")
+    assert fact(found, "commit", "ref")[0].startswith("refs/tags/light is a lightweight tag, which nobody can sign")
+    # the same commit under its own name has no such line
+    assert "lightweight" not in run(small.path, "explain", "HEAD").out
+
+
 def test_excused_and_before_the_introduction(run: Run, small: Small) -> None:
     oid = small.repo.commit("SHOP-2: x", {"a": "b"})
     text = small.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,6 +87,27 @@ def test_levels_of_commits_are_held_against_the_policy(place: Place, run: Run) -
     assert (evidence["claims"]["identity"], evidence["claims"]["issuer"]) == (ALICE.email, ISSUER)
     assert found[allowed]["evidence"]["notes"] == ["no-log-entry"]
     assert 'identity = "mallory@example.org"' in found[stranger]["hint"]
+
+
+def test_a_policy_without_identities_says_so(place: Place, run: Run) -> None:
+    oid = place.commit("logged", ALICE, logged=True)
+    text = "".join(line for line in POLICY.splitlines(keepends=True) if not line.startswith("gitsign"))
+    place.policy.write_text(text)
+    found = place.report(run)[oid]
+    assert found["message"] == "gitsign signature, and the policy names no Sigstore identity"
+    assert "the list gitsign" in found["hint"]
+
+
+def test_explain_tells_how_much_was_proved(place: Place, run: Run) -> None:
+    logged = place.commit("logged", ALICE, logged=True)
+    bare = place.commit("not logged", ALICE, logged=False)
+    good = run(place.repo.path, "explain", logged, "--policy", str(place.policy)).out
+    assert re.search(r"format +gitsign\n", good)
+    assert re.search(r"algorithms +ECDSA with SHA-256 over SHA-256\n", good)
+    assert re.search(r"unsigned attributes +transparency log entry  \[claimed\]\n", good)
+    assert re.search(r"\nproof\n  level  2, of 0 to 2\n\n", good)
+    less = run(place.repo.path, "explain", bare, "--policy", str(place.policy)).out
+    assert re.search(r"\nproof\n  level  1, of 0 to 2\n  notes  no-log-entry\n\n", less)
 
 
 def test_a_signature_does_not_move_to_another_commit(place: Place, run: Run) -> None:

@@ -247,6 +247,7 @@ def test_names_of_files_are_sanitised(run: Run, small: Small, team: Path) -> Non
     (("X", "--email", "no address", "--ssh", "{team}/carol.pub"), "refused"),
     (("role:x", "--ssh", "{team}/carol.pub"), "a name cannot start with role:"),
     (("X",), "nobody named 'X', and no key was given"),
+    (("alcie@example.org", "--ssh", "{team}/carol.pub"), "nobody with the address 'alcie@example.org'"),
     (("Alice Example", "--email", "alice@example.org"), "nothing to add"),
     (("Alice Example", "--ssh", "{alice}"), "nothing to add"),
     (("X", "--gitsign", "x@example.org"), "expected one issuer for each identity"),
@@ -362,6 +363,19 @@ def test_import_twice_adds_nothing(run: Run, small: Small, team: Path) -> None:
     assert done.status == 2
     assert "nothing to add" in done.err
     assert small.text == before
+
+
+def test_import_marks_nobody_who_was_confirmed_and_gets_nothing(run: Run, small: Small, team: Path) -> None:
+    assert run(small.path, "keys", "import", str(team / "bob.asc"), "--confirmed").status == 0
+    before = small.text
+    done = run(small.path, "keys", "import", str(team / "bob.asc"))
+    assert (done.status, small.text) == (2, before)
+    assert "nothing to add" in done.err
+    # beside somebody who is new, too
+    done = run(small.path, "keys", "import", str(team / "bob.asc"), str(team / "late.asc"))
+    assert done.status == 0, done.err
+    marks = {person["name"]: person.get("observed", False) for person in tomllib.loads(small.text)["signers"]}
+    assert marks == {"Alice Example": False, "Bob Example": False, "Late Example": True}
 
 
 def test_import_of_allowed_signers_keeps_windows(run: Run, small: Small, tmp_path: Path) -> None:

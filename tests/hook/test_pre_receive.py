@@ -256,6 +256,15 @@ def test_one_bad_commit_refuses_the_whole_push(world: World, spoil: Callable[[Wo
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize(
+    ("spoil", "title"), [(not_a_maintainer, "SHOP-3: by Carol"), (policy_by_another, "SHOP-3: weaken")], ids=["signer", "policy"]
+)
+def test_who_may_not_reads_which_commit_it_was(world: World, spoil: Callable[[World], None], title: str) -> None:
+    spoil(world)
+    said = world.refused("main", rule="signer-not-allowed" if spoil is not_a_maintainer else "policy-change")
+    assert f"--> commit {(world.clone.tip() or '')[:12]} {title}" in said
+
+
 def test_a_good_ref_beside_a_bad_one_is_refused_too(world: World) -> None:
     world.clone.commit("SHOP-2: good", {"a": "1"}, key=world.alice)
     world.clone.git("branch", "good")

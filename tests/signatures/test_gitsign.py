@@ -264,6 +264,8 @@ class TestIdentity:
         error = refused(sigstore, signature, "NO_KEY", "signer-unknown", "no signer in the policy is")
         assert (error.evidence["identity"], error.evidence["issuer"]) == (identity, issuer)
         assert f'identity = "{identity}", issuer = "{issuer}"' in error.hint
+        # a stranger's is no identity to add
+        assert error.hint.startswith("if it is an account of somebody who may sign")
 
     def test_a_claim_that_differs(self, sigstore: Sigstore) -> None:
         signed = sigstore.sign(PAYLOAD, sigstore.leaf(claims={"20": tlv(0x0C, b"push")}))

@@ -147,6 +147,11 @@ def add(  # noqa: PLR0917 - a command's options
                 f"the policy has nobody named {name!r}, and no key was given",
                 hint="give one: --ssh FILE, --openpgp FILE, --x509 FILE, --allowed-signers FILE, or --gitsign with --issuer",
             )
+        if "@" in name and not emails:
+            raise UsageError(
+                f"the policy has nobody with the address {name!r}",
+                hint=f"for somebody new give the name, too: chainverify keys add NAME --email {name} ...",
+            )
         if not emails:
             click.echo(f"note: {escape(name)} has no address: no commit can be theirs until one is added (--email)", err=True)
     return _change(path, loaded, [newcomer], options, only_diff=only_diff, server=server)

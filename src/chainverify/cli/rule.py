@@ -32,6 +32,7 @@ def rule(rule_id: str | None) -> int:
     if code is not None:
         click.echo(f"{click.style(code.code, bold=True)}: {code.meaning}\n\nReported by: {', '.join(code.rules)}\n")
         rule_id = code.rules[0]
+    rule_id = rule_id.lower()
     if rule_id not in RULES:
         near = nearest(rule_id)
         raise UsageError(

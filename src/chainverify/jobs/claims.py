@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from chainverify.errors import Malformed
+from chainverify.errors import Malformed, SignatureError
 from chainverify.model.explanation import Fact
 from chainverify.model.signing import FORMAT_TITLES
 from chainverify.output.moment import moment
@@ -16,6 +16,17 @@ _HASHES: Final = {1: "MD5", 2: "SHA-1", 3: "RIPEMD-160", 8: "SHA-256", 9: "SHA-3
                   14: "SHA3-512"}  # fmt: skip
 _ALGORITHMS: Final = {1: "RSA", 2: "RSA", 3: "RSA", 17: "DSA", 19: "ECDSA", 22: "EdDSA", 27: "Ed25519", 28: "Ed448"}
 
+_OIDS: Final = {
+    "1.2.840.113549.1.1.1": "RSA", "1.2.840.113549.1.1.5": "RSA with SHA-1", "1.2.840.113549.1.1.10": "RSA-PSS",
+    "1.2.840.113549.1.1.11": "RSA with SHA-256", "1.2.840.113549.1.1.12": "RSA with SHA-384",
+    "1.2.840.113549.1.1.13": "RSA with SHA-512", "1.2.840.10045.2.1": "ECDSA", "1.2.840.10045.4.1": "ECDSA with SHA-1",
+    "1.2.840.10045.4.3.2": "ECDSA with SHA-256", "1.2.840.10045.4.3.3": "ECDSA with SHA-384",
+    "1.2.840.10045.4.3.4": "ECDSA with SHA-512", "1.3.101.112": "Ed25519", "1.3.14.3.2.26": "SHA-1",
+    "2.16.840.1.101.3.4.2.1": "SHA-256", "2.16.840.1.101.3.4.2.2": "SHA-384", "2.16.840.1.101.3.4.2.3": "SHA-512",
+    "1.2.840.113549.1.9.16.2.14": "timestamp", "1.3.6.1.4.1.57264.3.1": "transparency log entry",
+}  # fmt: skip
+"""Names for what a CMS signature holds; others are shown by their object identifier."""
+
 
 def claims(signature: bytes) -> tuple[Fact, ...]:
     """The fields of a signature; one that cannot be read says why."""
@@ -25,6 +36,8 @@ def claims(signature: bytes) -> tuple[Fact, ...]:
     facts = [Fact("format", FORMAT_TITLES[name]), Fact("size", f"{len(signature)} bytes")]
     read = FIELDS.get(name)
     try:
+        if name == "x509" and _is_gitsign(signature):
+            facts[0] = Fact("format", FORMAT_TITLES["gitsign"])
         facts += read(signature) if read is not None else ()
     except Malformed as error:
         facts.append(Fact("not readable", error.message))
@@ -48,6 +61,15 @@ def issuer(signature: bytes) -> str:
     except Malformed:
         return ""
     return ""
+
+
+def _is_gitsign(signature: bytes) -> bool:
+    from chainverify.formats import cms
+
+    try:
+        return backends.cms_format(cms.parse(cms.dearmor(signature))) == "gitsign"
+    except SignatureError as error:
+        raise Malformed(error.message, rule=error.rule, hint=error.hint) from error
 
 
 def _signer_certificate(signature: bytes) -> str:
@@ -124,8 +146,9 @@ def _cms(signature: bytes) -> Iterator[Fact]:
         yield Fact("certificate's serial", f"{found.issuer_serial[1]:X}", claim=True)
     if found.signing_time is not None:
         yield Fact("made at", moment(found.signing_time) or "", claim=True)
-    yield Fact("algorithms", f"{found.signature_algorithm} over {found.digest_algorithm}")
-    attributes = [oid for oid, _ in found.unsigned]
+    used = (found.signature_algorithm, found.digest_algorithm)
+    yield Fact("algorithms", " over ".join(_OIDS.get(oid, oid) for oid in used))
+    attributes = [_OIDS.get(oid, oid) for oid, _ in found.unsigned]
     if attributes:
         yield Fact("unsigned attributes", ", ".join(attributes), claim=True)
     der = cms.signer_certificate(found)

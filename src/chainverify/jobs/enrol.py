@@ -88,7 +88,8 @@ def plan(path: Path, loaded: LoadedPolicy, newcomers: Sequence[Newcomer], now: i
         addition = _addition(newcomer, signer, path.parent, files)
         if signer is None:
             fresh.append(addition)
-        elif addition != edit.Addition(signer.name, observed=newcomer.observed):
+        elif addition.lists or addition.gitsign or addition.times:
+            # the mark is for whoever gets something, not for whoever was found again
             text = edit.extend_person(text, signer.position, addition)
             known.append(signer.name)
     if fresh:

@@ -70,10 +70,10 @@ def explain(repo: Repository, oid: str, name: str, loaded: LoadedPolicy, now: in
         return _tag(repo, raw, name, loaded, now)
     if raw.kind != "commit":
         raise PolicyError(f"{name} is a {raw.kind}, expected a commit or a tag", hint="only these are signed")
-    return _commit(repo, raw, loaded, now)
+    return _commit(repo, raw, name, loaded, now)
 
 
-def _commit(repo: Repository, raw: RawObject, loaded: LoadedPolicy, now: int) -> Explanation:
+def _commit(repo: Repository, raw: RawObject, name: str, loaded: LoadedPolicy, now: int) -> Explanation:
     policy = loaded.policy
     if policy.commits is None:
         raise PolicyError(
@@ -83,13 +83,16 @@ def _commit(repo: Repository, raw: RawObject, loaded: LoadedPolicy, now: int) ->
     selection = history.select(repo, (f"{raw.oid}^!",), policy)
     found = history.check_commits(repo, selection, policy, signing_material(policy, loaded.read), now, jobs=1)
     note = "" if selection.oids else "it is the introduction commit or came before it, so the policy does not ask"
+    # a name that is a tag's would be read as the tag's verdict
+    ref = _ref(repo, raw, name)
+    loose = [Fact("ref", f"{ref} is a lightweight tag, which nobody can sign: what follows is about its commit")] if ref else []
     commit: Commit | None = None
     try:
         commit = objects.parse_commit(raw.oid, raw.data, repo.algorithm)
     except ChainverifyError as error:
         facts = [Fact("not readable", error.message)]
     else:
-        facts = [Fact("tree", commit.tree), *(Fact("parent", parent) for parent in commit.parents)]
+        facts = [*loose, Fact("tree", commit.tree), *(Fact("parent", parent) for parent in commit.parents)]
         facts += [_person("author", commit.author), _person("committer", commit.committer)]
         facts += [Fact("encoding", commit.encoding)] if commit.encoding else []
         facts += [Fact("notes", ", ".join(commit.notes))] if commit.notes else []
@@ -98,8 +101,7 @@ def _commit(repo: Repository, raw: RawObject, loaded: LoadedPolicy, now: int) ->
 
 def _tag(repo: Repository, raw: RawObject, name: str, loaded: LoadedPolicy, now: int) -> Explanation:
     policy = loaded.policy
-    names = (name, f"refs/{name}", f"refs/tags/{name}")
-    ref = next((ref for ref, oid in repo.refs("refs/tags") if oid == raw.oid and ref in names), "")
+    ref = _ref(repo, raw, name)
     note = "" if policy.tags != "off" else '[tags] require is "off", so the policy does not ask'
     found = history.check_tags(repo, [(ref or raw.oid, raw.oid)], policy, signing_material(policy, loaded.read), now)
     tag: Tag | None = None
@@ -116,6 +118,12 @@ def _tag(repo: Repository, raw: RawObject, name: str, loaded: LoadedPolicy, now:
     return _explained(repo, raw, facts, tag, found, loaded, now, note)
 
 
+def _ref(repo: Repository, raw: RawObject, name: str) -> str:
+    """The tag's ref that an object was called by, empty where it was not."""
+    names = (name, f"refs/{name}", f"refs/tags/{name}")
+    return next((ref for ref, oid in repo.refs("refs/tags") if oid == raw.oid and ref in names), "")
+
+
 def _explained(  # noqa: PLR0917
     repo: Repository, raw: RawObject, facts: list[Fact], parsed: Commit | Tag | None, found: history.Verdicts,
     loaded: LoadedPolicy, now: int, note: str,
@@ -129,6 +137,7 @@ def _explained(  # noqa: PLR0917
         sections.append(Section("signature", claims(signature)))
         sections.append(Section("key in the policy", tuple(_key(findings, issuer(signature), loaded, now))))
     sections.append(Section("time", tuple(_times(findings))))
+    sections.append(Section("proof", tuple(_proof(findings, parsed.notes if parsed is not None else ()))))
     lines: tuple[str, ...] = ()
     if parsed is not None and signature is not None and any(each.rule == "signer-unknown" for each in findings):
         ident = parsed.committer if isinstance(parsed, Commit) else parsed.tagger
@@ -190,6 +199,17 @@ def _times(findings: Sequence[Finding]) -> Iterator[Fact]:
         if source:
             yield Fact("believed", f"{each.evidence['signed_at']} ({_CLOCKS.get(str(source), str(source))})")
             return
+
+
+def _proof(findings: Sequence[Finding], known: Sequence[str]) -> Iterator[Fact]:
+    """How much the signature proves, where that differs, and what its verifier noted beside what the object's reader did."""
+    evidence = next((each.evidence for each in findings if "signed_at" in each.evidence), {})
+    if evidence.get("level") is not None:
+        yield Fact("level", f"{evidence['level']}, of 0 to 2")
+    notes = evidence.get("notes")
+    said = [str(each) for each in notes if each not in known] if isinstance(notes, list) else []
+    if said:
+        yield Fact("notes", ", ".join(said))
 
 
 def _steps(findings: Sequence[Finding]) -> Iterator[Step]:

@@ -76,6 +76,7 @@ def check_push(repo: Repository, updates: Sequence[RefUpdate], judging: Judging)
             findings += [each for each in changes if not refs.replaces(each.subject.id)]
             if judging.loaded.trust != "external":
                 landing += policychange.check(scene, pairs, proved, judging.in_time, judging.now)
+            landing = _titled(landing, signed)
             refused = {each.subject.id for each in landing}
             findings += [each for each in signed if not (each.status == PASS and each.subject.id in refused)] + landing
             findings += _check_messages(repo, added, judging, counts)
@@ -174,6 +175,12 @@ def _signers(signed: Iterable[Finding]) -> dict[str, str]:
         for each in signed
         if each.rule == VERIFIED and each.status == PASS and "signer" in each.evidence
     }
+
+
+def _titled(landing: Iterable[Finding], signed: Iterable[Finding]) -> list[Finding]:
+    """`landing` with the titles of the commits and tags, which the verdicts on their signatures know."""
+    titled = {each.subject.id: each.subject for each in signed}
+    return [each._replace(subject=titled.get(each.subject.id, each.subject)) for each in landing]
 
 
 def _check_landing(

@@ -158,7 +158,8 @@ def subject(value: Subject) -> str:
     if value.kind in ("commit", "message", "tag"):
         oid = value.id if len(value.id) not in (40, 64) else value.id[:12]
         kind = "commit" if value.kind == "message" and len(value.id) in (40, 64) else value.kind
-        return f"{kind} {escape(oid)}" + (f" {escape(value.title)}" if value.title else "")
+        title = value.title if value.title != value.id else ""
+        return f"{kind} {escape(oid)}" + (f" {escape(title)}" if title else "")
     return f"{value.kind} {escape(value.id)}" + (f" {escape(value.title)}" if value.title else "")
 
 

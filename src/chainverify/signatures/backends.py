@@ -30,6 +30,10 @@ _FIRST_LINES: Final[dict[bytes, str]] = {
     b"-----BEGIN SSH SIGNATURE-----": "ssh",
     b"-----BEGIN SIGNED MESSAGE-----": "x509",
 }
+_HELD: Final[dict[str, str]] = {
+    "openpgp": "OpenPGP key", "ssh": "SSH key or authority", "x509": "X.509 certificate or authority", "gitsign": "Sigstore identity",
+}  # fmt: skip
+"""What a policy names for each format."""
 _FULCIO_ISSUERS: Final = frozenset({"1.3.6.1.4.1.57264.1.1", "1.3.6.1.4.1.57264.1.8"})
 """The extensions of a certificate in which Fulcio names the OpenID issuer."""
 
@@ -248,9 +252,9 @@ def _prove(  # noqa: PLR0917
 
         return gitsign.verify(payload, cms, keyrings.gitsign, clock, options)
     raise SignatureError(
-        f"no signer in the policy has an {FORMAT_TITLES[name]} key",
+        f"{FORMAT_TITLES[name]} signature, and the policy names no {_HELD[name]}",
         code="NO_KEY",
         rule="signer-unknown",
-        hint=f"add the key to the signer's {name} list in the policy",
+        hint=f"if it should count, its signer needs the list {name} in the policy; chainverify explain shows what the signature names",
         evidence={"format": name},
     )

@@ -283,5 +283,6 @@ def _person(found: Identity, keyring: GitsignKeyring) -> str:
     raise SignatureError(
         f"no signer in the policy is {found.name!r} of {found.issuer!r}",
         code="NO_KEY", rule="signer-unknown",
-        hint=f"add gitsign = [{{ identity = {json.dumps(found.name)}, issuer = {json.dumps(found.issuer)} }}] to the signer",
+        hint=f"if it is an account of somebody who may sign, add gitsign = [{{ identity = {json.dumps(found.name)}, "
+        f"issuer = {json.dumps(found.issuer)} }}] to the signer",
     )
