@@ -68,7 +68,7 @@ def test_the_policy_is_named_or_looked_for(run: Run, small: Small) -> None:
 
 def test_a_bare_repository_is_judged_under_a_policy_of_its_history(run: Run, small: Small) -> None:
     bare = Repository.clone(small.path, small.path.parent / "bare.git", "--bare")
-    assert "name a policy with --policy or --policy-ref" in run(bare.path, "check").err
+    assert "name a policy with --policy FILE or --policy-ref HEAD" in run(bare.path, "check").err
     done = run(bare.path, "check", "--policy-ref", "main", *JSON)
     assert (done.status, done.report["policy"]["trust"]) == (0, "self")
     Repository(bare.path).commit("SHOP-2: go on", {"a": "b"}, key=small.alice)

@@ -74,7 +74,8 @@ def from_worktree(repo: Repository) -> LoadedPolicy:
     """The repository's own policy as it stands in the worktree, trust `self`. Raises `PolicyMissing` and `PolicyError`."""
     if repo.worktree is None:
         raise PolicyMissing(
-            f"{repo.git_dir} has no worktree to read {POLICY_NAME} from", hint="name a policy with --policy FILE or --policy-ref HEAD"
+            f"{repo.git_dir} has no worktree to read {POLICY_NAME} from",
+            hint="name a policy with --policy FILE or --policy-ref HEAD",
         )
     return _from_directory(repo.worktree, tuple(POLICY_NAME.split("/")), POLICY_NAME)
 
