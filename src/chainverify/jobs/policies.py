@@ -74,7 +74,8 @@ def from_worktree(repo: Repository) -> LoadedPolicy:
     """The repository's own policy as it stands in the worktree, trust `self`. Raises `PolicyMissing` and `PolicyError`."""
     if repo.worktree is None:
         raise PolicyMissing(
-            f"{repo.git_dir} has no worktree to read {POLICY_NAME} from", hint="name a policy with --policy FILE or --policy-ref HEAD"
+            f"{repo.git_dir} has no worktree to read {POLICY_NAME} from",
+            hint="name a policy with --policy FILE or --policy-ref HEAD",
         )
     return _from_directory(repo.worktree, tuple(POLICY_NAME.split("/")), POLICY_NAME)
 
@@ -237,8 +238,9 @@ def _unreadable(error: OSError | ValueError, shown: str, what: str, *, inside: s
     if missing and what == "policy":
         raise PolicyMissing(f"no policy at {shown}", hint=_HINT_INIT) from error
     if missing:
-        raise PolicyError(
-            f"no {what} {shown}", hint="names are relative to the policy's directory; an SSH key may stand in the policy itself"
-        ) from error
+        hint = "names are relative to the policy's directory; look for a misspelt one, or a file that was moved"
+        if "AAAA" in shown:
+            hint = "a key line that stands in the policy itself starts with its type, as in ssh-ed25519 AAAA..."
+        raise PolicyError(f"no {what} {shown}", hint=hint) from error
     reason = error.strerror if isinstance(error, OSError) else str(error)
     raise PolicyError(f"{what} {shown} cannot be read: {(reason or 'unknown reason').lower()}") from error

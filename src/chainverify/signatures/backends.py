@@ -31,7 +31,8 @@ _FIRST_LINES: Final[dict[bytes, str]] = {
     b"-----BEGIN SIGNED MESSAGE-----": "x509",
 }
 _HELD: Final[dict[str, str]] = {
-    "openpgp": "OpenPGP key", "ssh": "SSH key or authority", "x509": "X.509 certificate or authority", "gitsign": "Sigstore identity",
+    "openpgp": "OpenPGP key", "ssh": "SSH key or authority", "x509": "X.509 certificate or authority",
+    "gitsign": "Sigstore identity",
 }  # fmt: skip
 """What a policy names for each format."""
 _FULCIO_ISSUERS: Final = frozenset({"1.3.6.1.4.1.57264.1.1", "1.3.6.1.4.1.57264.1.8"})
@@ -255,6 +256,6 @@ def _prove(  # noqa: PLR0917
         f"{FORMAT_TITLES[name]} signature, and the policy names no {_HELD[name]}",
         code="NO_KEY",
         rule="signer-unknown",
-        hint=f"if it should count, its signer needs the list {name} in the policy; chainverify explain shows what the signature names",
+        hint=f"if it should count, its signer needs the list {name} in the policy; chainverify explain shows what it names",
         evidence={"format": name},
     )
