@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -108,6 +109,21 @@ def test_explain_tells_how_much_was_proved(place: Place, run: Run) -> None:
     assert re.search(r"\nproof\n  level  2, of 0 to 2\n\n", good)
     less = run(place.repo.path, "explain", bare, "--policy", str(place.policy)).out
     assert re.search(r"\nproof\n  level  1, of 0 to 2\n  notes  no-log-entry\n\n", less)
+
+
+def test_init_tells_of_signatures_that_it_proposes_no_key_for(place: Place, run: Run, tmp_path: Path) -> None:
+    place.commit("logged", ALICE, logged=True)
+    clone = Repository.clone(place.repo.path, tmp_path / "clone")
+    assert run(clone.path, "init").status == 0
+    text = (clone.path / ".chainverify" / "policy.toml").read_text()
+    assert "# 1 of the commits looked at carry X.509 or gitsign signatures." in text
+    assert "signers" not in tomllib.loads(text)
+
+
+def test_authorities_are_listed_by_name(place: Place, run: Run) -> None:
+    listed = run(place.repo.path, "keys", "list", "--policy", str(place.policy)).out
+    for name in ("https://fulcio.example.org", "https://tsa.example.org", "https://ct.example.org/2023", "https://rekor.example.org"):
+        assert f"; {name}\n" in listed
 
 
 def test_a_signature_does_not_move_to_another_commit(place: Place, run: Run) -> None:

@@ -91,7 +91,7 @@ def list_(expiring: str | None, server: bool, options: Options) -> int:
 @click.option("--gitsign", "identities", multiple=True, metavar="IDENTITY", help="A Sigstore identity; needs --issuer.")
 @click.option("--issuer", "issuers", multiple=True, metavar="ISSUER", help="The OpenID issuer, one for each --gitsign.")
 @click.option("--valid-after", metavar="DATE", help="Signatures from before this are refused (2026-05-01, or a time with Z).")
-@click.option("--valid-before", metavar="DATE", help="Signatures from after this are refused.")
+@click.option("--valid-before", metavar="DATE", help="Signatures from this time on are refused.")
 @_CHANGING
 @policies.server_option
 @shared

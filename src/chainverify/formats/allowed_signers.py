@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
 from chainverify.errors import Malformed
-from chainverify.formats import sshkey
+from chainverify.formats import keykind, sshkey
 from chainverify.formats.sshkey import SshPublicKey
 from chainverify.formats.sshwire import damaged
 
@@ -31,6 +31,8 @@ _OPTIONS: Final = re.compile(r'(?:[^ \t"]|"[^"]*")+(?=[ \t])')
 _TIME: Final = re.compile(r"(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d)?)?(Z|UTC)?", re.ASCII | re.IGNORECASE)
 # OpenSSH knows a quote behind a backslash inside a value; nothing that is allowed here needs one
 _OPTION: Final = re.compile(r'([A-Za-z-]+)(?:="([^"\\]*)")?(?=,|\Z)')
+LINE: Final = "a line is PRINCIPALS [OPTIONS] KEY, as in: alice@example.org ssh-ed25519 AAAA..."
+"""What a line looks like, for people."""
 _OPTIONS_HINT: Final = 'options are cert-authority, namespaces="...", valid-after="...", valid-before="...", with commas between'
 _TIMES: Final = ("valid-after", "valid-before")
 
@@ -68,9 +70,11 @@ def parse(data: bytes) -> tuple[AllowedSigner, ...]:
         try:
             found.append(_line(number, bare))
         except Malformed as error:
-            raise Malformed(f"allowed signers line {number}: {error.message}", rule=error.rule, hint=error.hint) from error
+            # an SSH key without principals is the one other kind of key that ends up here as it is
+            better = keykind.hint(bare, error.hint) if bare.startswith(b"-----BEGIN") else error.hint
+            raise Malformed(f"allowed signers line {number}: {error.message}", rule=error.rule, hint=better) from error
     if not found:
-        raise damaged("expected lines of allowed signers, got none")
+        raise damaged("expected lines of allowed signers, got none", LINE)
     return tuple(found)
 
 
@@ -178,7 +182,7 @@ def _line(number: int, raw: bytes) -> AllowedSigner:
         return AllowedSigner(number, principals, _key(rest))
     options = _OPTIONS.match(rest)
     if options is None:
-        raise damaged(f"principals {principals[:80]!r} stand alone, or before a quote that is never closed; expected a key")
+        raise damaged(f"principals {principals[:80]!r} stand alone, or before a quote that is never closed; expected a key", LINE)
     return _with_options(AllowedSigner(number, principals, _key(rest[options.end() :].lstrip(_SPACE))), options[0])
 
 
@@ -200,7 +204,7 @@ def _principals(text: str) -> tuple[str, str]:
 
 
 def _key(text: str) -> SshPublicKey:
-    return sshkey.parse_line(text.encode())[0]
+    return sshkey.parse_line(text.encode(), LINE)[0]
 
 
 def _with_options(line: AllowedSigner, text: str) -> AllowedSigner:

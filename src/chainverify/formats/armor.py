@@ -14,6 +14,7 @@ import re
 from typing import Final
 
 from chainverify.errors import Malformed
+from chainverify.formats import keykind
 
 BEGIN: Final = b"-----BEGIN PGP SIGNATURE-----"
 END: Final = b"-----END PGP SIGNATURE-----"
@@ -84,7 +85,7 @@ def key_blocks(data: bytes) -> tuple[bytes, ...]:
             collected = [b""]
         elif collected is None:
             if line.startswith((b"-----BEGIN", b"-----END")):
-                raise _damaged(f"key file has the line {line[:60]!r}, expected a {PUBLIC_KEY.decode()}")
+                raise _damaged(f"key file has the line {line[:60]!r}, expected a {PUBLIC_KEY.decode()}", keykind.hint(line))
         elif line == b"-----END " + PUBLIC_KEY + b"-----":
             blocks.append(_body(b"\n".join(collected), 0))
             collected = None
@@ -98,7 +99,7 @@ def key_blocks(data: bytes) -> tuple[bytes, ...]:
         raise Malformed(
             "expected an OpenPGP public key, got none",
             rule="signature-bad",
-            hint="write the file with: gpg --armor --export FINGERPRINT",
+            hint=keykind.hint(data, "write the file with: gpg --armor --export FINGERPRINT"),
         )
     return tuple(blocks)
 
@@ -215,8 +216,8 @@ def _base64(text: bytes) -> bytes:
     return data
 
 
-def _damaged(message: str) -> Malformed:
-    return Malformed(message, rule="signature-bad")
+def _damaged(message: str, hint: str = "") -> Malformed:
+    return Malformed(message, rule="signature-bad", hint=hint)
 
 
 def _ambiguous(message: str) -> Malformed:

@@ -10,6 +10,7 @@ import hashlib
 from typing import Final, NamedTuple
 
 from chainverify.errors import Malformed
+from chainverify.formats import keykind
 from chainverify.formats.sshwire import WireReader, damaged
 
 CURVES: Final[dict[str, tuple[str, int]]] = {
@@ -69,6 +70,10 @@ class SshPublicKey(NamedTuple):
         return fingerprint(self.blob)
 
 
+LINE: Final = "write it as in a .pub file: the key type, the key in base64, a comment"
+"""What a line with a key looks like, for people."""
+
+
 class KeyLine(NamedTuple):
     """A key of a file: `number` is its line from 1, `comment` the text after the key."""
 
@@ -108,12 +113,13 @@ def parse_file(data: bytes) -> tuple[KeyLine, ...]:
             raise Malformed(f"key line {number}: {error.message}", rule=error.rule, hint=error.hint) from error
         keys.append(KeyLine(number, key, comment))
     if not keys:
-        raise damaged("expected a public key line, got none")
+        raise damaged("expected a public key line, got none", "name a .pub file, or write the key line itself into the policy")
     return tuple(keys)
 
 
-def parse_line(line: bytes) -> tuple[SshPublicKey, str]:
-    """Key and comment of one line `TYPE BASE64 [COMMENT]`, without options. Raises `Malformed`."""
+def parse_line(line: bytes, form: str = LINE) -> tuple[SshPublicKey, str]:
+    """Key and comment of one line `TYPE BASE64 [COMMENT]`, without options. Raises `Malformed`; `form` is its hint where the line
+    is of no kind of key."""
     parts = line.replace(b"\t", b" ").split(None, 2)
     kind = parts[0].decode("ascii", "backslashreplace") if parts else ""
     check_supported(kind)
@@ -121,7 +127,7 @@ def parse_line(line: bytes) -> tuple[SshPublicKey, str]:
         raise Malformed(
             f"expected a public key line, got {line[:40]!r}",
             rule="signature-bad",
-            hint="write it as in a .pub file: the key type, the key in base64, a comment",
+            hint=keykind.hint(line, form),
         )
     if len(parts) < 2:
         raise damaged(f"{kind} key line has no key after its type")

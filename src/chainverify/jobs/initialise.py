@@ -85,6 +85,14 @@ def _signers(seen: Observed) -> Iterator[str]:
         yield '# openpgp = ["keys/alice.asc"]          # a file below .chainverify/'
     for each in seen.keyless:
         yield from keyless(each)
+    count = seen.kinds.get("x509", 0)
+    if count:
+        yield ""
+        yield f"# {count} of the commits looked at carry X.509 or gitsign signatures. `chainverify explain COMMIT` shows whose"
+        yield "# certificate made one. Once you know them: pin a person's certificate, name the Sigstore identity, or trust a CA."
+        yield '# x509 = ["keys/alice.pem"]             # in the [[signers]] table'
+        yield '# gitsign = [{ identity = "alice@example.org", issuer = "https://accounts.example.org" }]'
+        yield '# x509-roots = ["ca.pem"]               # in [commits]: everybody with an e-mail certificate of it'
     for path in seen.other_keys:
         yield f"# {path} holds keys, too, which made none of the commits or are too large to stand here. If they belong to one"
         yield "# of your people: put them below .chainverify/ and name the file in that person's table."

@@ -238,8 +238,9 @@ def _unreadable(error: OSError | ValueError, shown: str, what: str, *, inside: s
     if missing and what == "policy":
         raise PolicyMissing(f"no policy at {shown}", hint=_HINT_INIT) from error
     if missing:
-        raise PolicyError(
-            f"no {what} {shown}", hint="names are relative to the policy's directory; an SSH key may stand in the policy itself"
-        ) from error
+        hint = "names are relative to the policy's directory; look for a misspelt one, or a file that was moved"
+        if "AAAA" in shown:
+            hint = "a key line that stands in the policy itself starts with its type, as in ssh-ed25519 AAAA..."
+        raise PolicyError(f"no {what} {shown}", hint=hint) from error
     reason = error.strerror if isinstance(error, OSError) else str(error)
     raise PolicyError(f"{what} {shown} cannot be read: {(reason or 'unknown reason').lower()}") from error

@@ -35,7 +35,7 @@ def refuse_observed(loaded: LoadedPolicy) -> None:
     if policy.observed:
         path = policy.observed[0]
         raise PolicyError(
-            f"{observed(loaded, path)} is marked observed = true: init saw it in the repository, nobody confirmed it",
+            f"{observed(loaded, path)} is marked observed = true: it was seen by init or an import, and nobody confirmed it",
             key=path,
             source=policy.source,
             line=line(loaded, path),

@@ -69,7 +69,9 @@ def _row(each: KeyDescription) -> tuple[str, ...]:
     name = each.format if each.kind == "key" else f"{each.format} {each.kind}"
     shown = escape(each.fingerprint or each.comment)
     window = f"{day(each.since) or 'always'} .. {day(each.until) or 'open'}"
-    notes = "".join(f"; {escape(note)}" for note in each.notes)
+    # a person has a name; of an authority the fingerprint alone says little
+    named = (each.comment,) if each.kind == "authority" and each.comment and each.fingerprint else ()
+    notes = "".join(f"; {escape(note)}" for note in (*named, *each.notes))
     return name, each.state, shown, escape(each.algorithm), window, place + notes
 
 

@@ -256,6 +256,6 @@ def _prove(  # noqa: PLR0917
         f"{FORMAT_TITLES[name]} signature, and the policy names no {_HELD[name]}",
         code="NO_KEY",
         rule="signer-unknown",
-        hint=f"if it should count, its signer needs the list {name} in the policy: chainverify explain says what it names",
+        hint=f"if it should count, its signer needs the list {name} in the policy; chainverify explain shows what it names",
         evidence={"format": name},
     )

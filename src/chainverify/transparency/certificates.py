@@ -15,6 +15,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from chainverify.errors import Malformed, SignatureError
 from chainverify.formats import certificate as outlines
+from chainverify.formats import keykind
 from chainverify.formats.certificate import Outline
 from chainverify.transparency import algorithms
 from chainverify.transparency.algorithms import Key
@@ -140,11 +141,12 @@ def read_file(data: bytes, label: bytes = b"CERTIFICATE", limit: int = MAX_FILE_
     other = next((name for name in begins if name != label), None)
     if other is not None:
         raise Malformed(
-            f"file holds a PEM block {other.decode()[:40]!r}, expected {label.decode()!r}", rule="signature-bad"
+            f"file holds a PEM block {other.decode()[:40]!r}, expected {label.decode()!r}", rule="signature-bad",
+            hint=keykind.hint(data),
         )
     if not begins or len(blocks) != len(begins):
         what = "holds a damaged PEM block" if begins else f"holds neither a PEM block {label.decode()!r} nor DER"
-        raise Malformed(f"file {what}", rule="signature-bad")
+        raise Malformed(f"file {what}", rule="signature-bad", hint=keykind.hint(data))
     try:
         return tuple(
             binascii.a2b_base64(b"".join(block[0].splitlines()[1:-1]), strict_mode=True) for block in blocks
