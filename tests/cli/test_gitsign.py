@@ -120,6 +120,17 @@ def test_init_tells_of_signatures_that_it_proposes_no_key_for(place: Place, run:
     assert "signers" not in tomllib.loads(text)
 
 
+def test_explain_says_nobody_s_key_is_good_before_its_authority_was_asked(place: Place, run: Run) -> None:
+    oid = place.commit("logged", ALICE, logged=True)
+    stranger = Sigstore()
+    trust = stranger.trust(certificateAuthorities=place.sigstore.trust()["certificateAuthorities"])
+    (place.policy.parent / "trusted_root.json").write_text(json.dumps(trust))
+    said = run(place.repo.path, "explain", oid, "--policy", str(place.policy)).out
+    assert re.search(r"\n  not reached  key  ", said)
+    assert re.search(r"\n  FAILED       cryptography  signature-bad \(UNKNOWN_LOG\)", said)
+    assert "the proof ended before an authority could vouch for it" in said
+
+
 def test_authorities_are_listed_by_name(place: Place, run: Run) -> None:
     listed = run(place.repo.path, "keys", "list", "--policy", str(place.policy)).out
     for name in ("https://fulcio.example.org", "https://tsa.example.org", "https://ct.example.org/2023", "https://rekor.example.org"):

@@ -97,6 +97,9 @@ def test_who_it_was(place: Place, run: Run) -> None:
         before: ("verified", "GOOD"),
         expired: ("signer-expired", "EXPIRED_AT_T"),
     }
+    said = run(place.repo.path, "explain", expired, "--policy", str(place.policy)).out
+    assert "the proof ended before an authority could vouch for it" in said
+    assert "\n  ok           key  " in said
     evidence = found[pinned]["evidence"]
     assert (evidence["format"], evidence["signer"], evidence["fingerprint"], evidence["time_source"]) == (
         "x509", "Alice", place.alice.fingerprint, "signature",

@@ -223,6 +223,13 @@ def test_purposes_are_the_caller_s() -> None:
     assert verdict(made, purposes=[chains.TIME_STAMPING]) == "CERT_NOT_ALLOWED"
 
 
+def test_a_leaf_for_something_else_reads_what_it_should_be_for() -> None:
+    root, middle, leaf = decoded(path({}, {}, {"purposes": ["1.3.6.1.5.5.7.3.1"]}))
+    with pytest.raises(SignatureError, match="has no extended key usage emailProtection") as caught:
+        chains.validate(leaf, [middle], [root], None, EMAIL)
+    assert "extended key usage emailProtection" in caught.value.hint
+
+
 def test_one_good_path_is_enough() -> None:
     """Cross-certified authorities: an expired path beside a good one, and one to a root that nobody trusts."""
     root, other = mint("Root", authority=True), mint("Other", authority=True)

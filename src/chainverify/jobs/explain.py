@@ -133,9 +133,12 @@ def _explained(  # noqa: PLR0917
     sections = [Section(raw.kind, (recomputed, *facts))]
     findings = [each for each in found.findings if each.subject.id == raw.oid]
     signature = parsed.signature if parsed is not None else None
+    named = False
     if signature is not None:
         sections.append(Section("signature", claims(signature)))
-        sections.append(Section("key in the policy", tuple(_key(findings, issuer(signature), loaded, now))))
+        key = tuple(_key(findings, issuer(signature), loaded, now))
+        named = any(fact.label == "named at" for fact in key)
+        sections.append(Section("key in the policy", key))
     sections.append(Section("time", tuple(_times(findings))))
     sections.append(Section("proof", tuple(_proof(findings, parsed.notes if parsed is not None else ()))))
     lines: tuple[str, ...] = ()
@@ -145,9 +148,8 @@ def _explained(  # noqa: PLR0917
     elif parsed is not None and signature is None:
         lines = _how_to_sign(raw.kind)
     report = Report(loaded.ref, enforcement.apply(found.findings, loaded.policy), found.counts, reason=note)
-    return Explanation(
-        raw.kind, raw.oid, tuple(each for each in sections if each.facts), tuple(_steps(findings)), report, lines, note
-    )
+    shown = tuple(each for each in sections if each.facts)
+    return Explanation(raw.kind, raw.oid, shown, tuple(_steps(findings, named=named)), report, lines, note)
 
 
 def _person(label: str, ident: Ident) -> Fact:
@@ -171,7 +173,10 @@ def _key(findings: Sequence[Finding], named: str, loaded: LoadedPolicy, now: int
         yield Fact("person", f"{proof['signer']}, named by a file or an authority that the policy trusts")
         yield Fact("key", str(proof["fingerprint"]))
     else:
-        yield Fact("person", "nobody: no person of the policy has this key" if marks else "the signature names no key")
+        unknown = any(_step(each) == "key" for each in findings) or not findings
+        none = "no table of the policy names this key, and the proof ended before an authority could vouch for it"
+        none = "nobody: no person of the policy has this key" if unknown else none
+        yield Fact("person", none if marks else "the signature names no key")
 
 
 def _is(key: KeyDescription, mark: str) -> bool:
@@ -212,14 +217,18 @@ def _proof(findings: Sequence[Finding], known: Sequence[str]) -> Iterator[Fact]:
         yield Fact("notes", ", ".join(said))
 
 
-def _steps(findings: Sequence[Finding]) -> Iterator[Step]:
-    """The steps with what the findings say of each. Rules that are judged after the proof may fail side by side."""
+def _steps(findings: Sequence[Finding], *, named: bool) -> Iterator[Step]:
+    """The steps with what the findings say of each. Rules that are judged after the proof may fail side by side.
+
+    Whose a certificate is that no table names (`named`) its authority says, which is asked last.
+    """
     if not findings:
         return
     failed = {_step(each): each for each in findings[::-1] if each.status not in (PASS, SKIP)}
     skipped = any(each.status == SKIP for each in findings)
     # what was proved stays so, whatever rule is broken after that
     proved = any("signed_at" in each.evidence for each in findings)
+    late = "cryptography" in failed and not named and str(failed["cryptography"].evidence.get("format")) in ("x509", "gitsign")
     over = False
     for name, meaning in STEPS.items():
         status: StepStatus = "passed"
@@ -232,7 +241,7 @@ def _steps(findings: Sequence[Finding]) -> Iterator[Step]:
             over = not proved
         elif skipped and not failed:
             status, detail = "skipped", "the policy excuses it"
-        elif over:
+        elif over or (name == "key" and late):
             status = "not reached"
         yield Step(name, status, detail)
 

@@ -24,6 +24,8 @@ CODE_SIGNING: Final = "1.3.6.1.5.5.7.3.3"
 EMAIL_PROTECTION: Final = "1.3.6.1.5.5.7.3.4"
 TIME_STAMPING: Final = "1.3.6.1.5.5.7.3.8"
 ANY_PURPOSE: Final = "2.5.29.37.0"
+_PURPOSES: Final = {CODE_SIGNING: "codeSigning", EMAIL_PROTECTION: "emailProtection", TIME_STAMPING: "timeStamping"}
+"""Their names, as openssl writes them."""
 
 Path = tuple[Certificate, ...]
 """Leaf first, the trusted authority last."""
@@ -159,7 +161,8 @@ def _check_leaf(leaf: Certificate, purposes: Collection[str]) -> None:
         raise _not_allowed(leaf, "is that of an authority, expected a person's")
     check_usage(leaf)
     if leaf.purposes is None or not leaf.purposes & set(purposes):
-        raise _not_allowed(leaf, f"has none of the extended key usages {' and '.join(sorted(purposes))}")
+        wanted = " or ".join(sorted(_PURPOSES.get(each, each) for each in purposes))
+        raise _not_allowed(leaf, f"has no extended key usage {wanted}", f"have one issued with the extended key usage {wanted}")
 
 
 def check_usage(leaf: Certificate) -> None:
@@ -193,7 +196,7 @@ def expiry(certificate: Certificate, at: int) -> SignatureError | None:
     return None
 
 
-def _not_allowed(certificate: Certificate, why: str) -> SignatureError:
+def _not_allowed(certificate: Certificate, why: str, hint: str = "") -> SignatureError:
     return SignatureError(
-        f"certificate {certificate.shown} {why}", code="CERT_NOT_ALLOWED", rule="signer-not-allowed"
+        f"certificate {certificate.shown} {why}", code="CERT_NOT_ALLOWED", rule="signer-not-allowed", hint=hint
     )
