@@ -378,6 +378,20 @@ def test_import_marks_nobody_who_was_confirmed_and_gets_nothing(run: Run, small:
     assert marks == {"Alice Example": False, "Bob Example": False, "Late Example": True}
 
 
+def test_import_finds_a_key_that_stands_in_a_file(run: Run, small: Small, tmp_path: Path) -> None:
+    key = SshKey.create(tmp_path / "k", "dan@example.org")
+    public = str(tmp_path / "k" / "dan@example.org.pub")
+    assert run(small.path, "keys", "add", "Dan", "--email", "dan@example.org", "--ssh", public).status == 0
+    assert key.fingerprint in run(small.path, "keys", "list").out
+    before = small.text
+    assert 'ssh = ["keys/dan.pub"]' in before
+    other = tmp_path / "other.pub"  # the key alone, with another comment
+    other.write_text(" ".join(key.public.split()[:2]) + " dan@example.org\n")
+    done = run(small.path, "keys", "import", str(other))
+    assert (done.status, small.text) == (2, before)
+    assert "nothing to add" in done.err
+
+
 def test_import_of_allowed_signers_keeps_windows(run: Run, small: Small, tmp_path: Path) -> None:
     keys = {name: SshKey.create(tmp_path / "k", name) for name in ("dan", "eve", "ca")}
     source = tmp_path / "allowed"

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from chainverify.errors import PolicyError, UsageError
+from chainverify.errors import Malformed, PolicyError, UsageError
+from chainverify.formats import sshkey
 from chainverify.jobs.keys import list_keys
 from chainverify.jobs.policies import KEY_FILE_BYTES_MAX, LoadedPolicy
 from chainverify.model.keys import KeyDescription
@@ -79,12 +80,17 @@ def plan(path: Path, loaded: LoadedPolicy, newcomers: Sequence[Newcomer], now: i
     policy = loaded.policy
     before = list_keys(loaded, now)
     held = {(key.format, key.fingerprint): person.name for person in before.people for key in person.keys if key.fingerprint}
+    # a line of an allowed_signers file may say less than a key of the person's own
+    plain = {(person.name, key.fingerprint) for person in before.people for key in person.keys if ".ssh[" in key.path}
     text = policy.text
     files: dict[str, bytes] = {}
     fresh: list[edit.Addition] = []
     known: list[str] = []
     for newcomer in newcomers:
         signer = find(policy.signers, newcomer)
+        if signer is not None:
+            lines = (line for line in newcomer.ssh if (signer.name, _fingerprint(line)) not in plain)
+            newcomer = newcomer._replace(ssh=tuple(lines))  # noqa: PLW2901
         addition = _addition(newcomer, signer, path.parent, files)
         if signer is None:
             fresh.append(addition)
@@ -214,6 +220,13 @@ def _addition(newcomer: Newcomer, signer: Signer | None, directory: Path, files:
         newcomer.observed,
         newcomer.seen,
     )
+
+
+def _fingerprint(line: str) -> str:
+    """That of a key line; empty for a line that is none, which the validation refuses."""
+    with contextlib.suppress(Malformed):
+        return sshkey.parse_line(line.encode())[0].fingerprint
+    return ""
 
 
 def _named(signer: Signer | None) -> tuple[str, ...]:
