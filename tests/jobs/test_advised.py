@@ -19,7 +19,7 @@ from chainverify.rules import enforcement
 from chainverify.signatures import ssh
 from tests.signatures.test_ssh import PAYLOAD, SecurityKey
 from tests.world.gpg import GpgHome
-from tests.world.repository import ALICE, BOB, START, GpgKey
+from tests.world.repository import ALICE, BOB, START, GpgKey, signed_commit
 from tests.world.repository import Repository as World
 from tests.world.ssh import SshKey, load
 
@@ -110,3 +110,17 @@ def test_a_forged_signature_of_a_security_key_is_bad_whatever_its_flags_say() ->
     with pytest.raises(SignatureError) as forged:
         ssh.verify(PAYLOAD + b"x", armored, ring, Clock(START, NOW), SignatureOptions())
     assert (forged.value.code, forged.value.rule, forged.value.proof) == ("BAD", "signature-bad", None)
+
+
+def test_a_weak_signature_that_was_not_checked_proves_nobody(tmp_path: Path) -> None:
+    """What is too weak is not verified: advised, it must not become a way to sign in anybody's name."""
+    with GpgHome.create() as gpg:
+        key = gpg.key("Bob Example <bob@example.org>", kind="rsa2048")
+        (tmp_path / "bob.asc").write_bytes(gpg.export(key))
+        world = World.create(tmp_path / "r", bare=True)
+        raw = world.read(world.commit("JIRA-1: root", {"a": "1"}, author=BOB))
+        weak = gpg.sign(key, raw, "--digest-algo", "SHA1", "--allow-weak-digest-algos")
+        for payload in (raw, raw.replace(b"root", b"other")):
+            world.update("refs/heads/main", world.write("commit", signed_commit(payload, weak)))
+            expected = [("algorithm-forbidden", "warning"), ("identity-mismatch", "error")]
+            assert judged(world, tmp_path, 'openpgp = "bob.asc"', "algorithm-forbidden") == ("fail", expected)

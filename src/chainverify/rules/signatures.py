@@ -37,12 +37,14 @@ class Person(NamedTuple):
 
 
 class SignatureRules(NamedTuple):
-    """What of a policy judges signatures, indexed once for a run: `people` by name, `addresses` by e-mail in lower case."""
+    """What of a policy judges signatures, indexed once for a run: `people` by name, `addresses` by e-mail in lower case, and the
+    rules that it does not enforce."""
 
     commits: CommitsPolicy
     tags: TagRule
     people: Mapping[str, Person]
     addresses: Mapping[bytes, Person]
+    relaxed: frozenset[str] = frozenset()
 
 
 def prepare(policy: Policy) -> SignatureRules:
@@ -51,7 +53,8 @@ def prepare(policy: Policy) -> SignatureRules:
         signer.name: Person(signer, frozenset(email.encode().lower() for email in signer.emails)) for signer in policy.signers
     }
     addresses = {email: person for person in people.values() for email in person.emails}
-    return SignatureRules(policy.commits or CommitsPolicy(), policy.tags, people, addresses)
+    relaxed = frozenset(rule for rule, setting in policy.rules if setting != "enforce")
+    return SignatureRules(policy.commits or CommitsPolicy(), policy.tags, people, addresses, relaxed)
 
 
 def commit_subject(commit: Commit) -> Subject:
@@ -81,8 +84,10 @@ def from_error(subject: Subject, error: ChainverifyError) -> Finding:
     )
 
 
-_PROVED: Final = frozenset(("signer-expired", "signer-revoked", "signer-not-allowed", "identity-mismatch"))
-"""Rules about somebody who signed: whoever only advises one of them has still asked who it was."""
+_PROVED: Final = frozenset(
+    ("algorithm-forbidden", "signer-expired", "signer-revoked", "signer-not-allowed", "identity-mismatch")
+)
+"""Rules about a signature by somebody: whoever only advises one of them has still asked who it was."""
 
 
 def refused(
@@ -90,15 +95,15 @@ def refused(
 ) -> list[Finding]:
     """The findings on an object that a backend refused: its own, and every other rule that what it proved breaks.
 
-    A policy may only advise the backend's rule. Where nothing was proved although the rule is about somebody, it cannot be told
-    that it is the person whom the object names, and that counts as if it were not.
+    A policy may only advise the backend's rule. Where it does and nothing was proved, although the rule is about somebody, it
+    cannot be told that it is the person whom the object names, and that counts as if it were not.
     """
     found = from_error(subject, error)
     if not isinstance(error, SignatureError) or error.rule not in _PROVED:
         return [found]
     proof = error.proof
     if not isinstance(proof, Evidence):
-        if "off" in rules.commits.identity or error.rule == "identity-mismatch":
+        if error.rule not in rules.relaxed or error.rule == "identity-mismatch":
             return [found]
         message = "nobody was proved to have signed it, so nothing says that it is the person it names"
         return [found, Finding("identity-mismatch", FAIL, subject, message, error.hint, evidence=found.evidence)]
