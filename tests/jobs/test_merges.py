@@ -417,6 +417,19 @@ def test_a_submodule_called_like_a_policy_is_none(tmp_path: Path, keys: Keys) ->
     assert "cannot be used" in found.message
 
 
+def test_a_parents_key_files_are_part_of_its_policy(tmp_path: Path, keys: Keys) -> None:
+    """The same policy.toml beside another key is another policy: Bob's old key ends where the file does."""
+    world = World.create(tmp_path / "r", bare=True)
+    text = IN_TREE.format(alice=keys.alice.public) + BOBS.format(bob="keys/bob.pub")
+    path = ".chainverify/keys/bob.pub"
+    world.commit("start", {PATH: text, path: keys.bob.public}, key=keys.alice)
+    before = world.commit("bob", {"b": "1"}, key=keys.bob, author=BOB)
+    world.commit("bob has a new key", {path: SshKey.create(tmp_path, "new").public}, key=keys.alice)
+    after = world.commit("bob, with the old one", {"b": "2"}, key=keys.bob, author=BOB)
+    found = told(judge(world, keys, merge_rule="all-parents"))
+    assert (found[before], found[after]) == (GOOD, REFUSED)
+
+
 # --- tags that merges quote
 
 

@@ -348,18 +348,13 @@ def _related(  # noqa: PLR0917
         counted = lineage.counting(selection.oids, graph, good, limited, anchored=commits.introduction is not None)
         return lineage.excuse(findings, selection.oids, graph, selection.tips, counted)
     if commits.merge_rule == "all-parents":
-        known: dict[str, Context] = {}
 
-        def judge(oid: str, loaded: LoadedPolicy) -> list[Finding]:
-            under = known.get(loaded.policy.digest)
-            if under is None:
-                material = signing_material(loaded.policy, loaded.read)
-                under = _context(repo, loaded.policy, material, context.now, context.arrival)._replace(arrived=context.arrived)
-                known[loaded.policy.digest] = under
-            with ObjectReader(repo) as reader:
-                return limits.check(repo, _judge_chunk(reader, (oid,), under).findings, under.rules)
+        def judging(loaded: LoadedPolicy) -> lineage.Judge:
+            material = signing_material(loaded.policy, loaded.read)
+            under = _context(repo, loaded.policy, material, context.now, context.arrival)._replace(arrived=context.arrived)
+            return lambda reader, oid: limits.check(repo, _judge_chunk(reader, (oid,), under).findings, under.rules)
 
-        return lineage.under_parents(repo, findings, graph, judge, policy)
+        return lineage.under_parents(repo, findings, graph, judging, policy)
     return findings
 
 

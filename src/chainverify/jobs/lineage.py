@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Final, TypeAlias
 
-from chainverify.errors import ChainverifyError, PolicyError
+from chainverify.errors import ChainverifyError
 from chainverify.git import trees
 from chainverify.git.objects import ObjectReader
 from chainverify.git.repository import Repository
@@ -102,12 +102,14 @@ def first_parents(tip: str, oids: Set[str], graph: Graph) -> frozenset[str]:
     return frozenset(found)
 
 
-Judge: TypeAlias = Callable[[str, LoadedPolicy], list[Finding]]
+Judge: TypeAlias = Callable[[ObjectReader, str], list[Finding]]
 """The findings on a commit under another policy."""
+Judging: TypeAlias = Callable[[LoadedPolicy], Judge]
+"""How a policy judges. Raises `ChainverifyError` for one that cannot be used."""
 
 
 def under_parents(
-    repo: Repository, findings: Sequence[Finding], graph: Graph, judge: Judge, policy: Policy
+    repo: Repository, findings: Sequence[Finding], graph: Graph, judging: Judging, policy: Policy
 ) -> list[Finding]:
     """The findings, with those of `all-parents` in place of a pass, and beside what `policy` only advises.
 
@@ -119,12 +121,12 @@ def under_parents(
         of_commits.setdefault(each.subject.id, []).append(each)
     found: list[Finding] = []
     with ObjectReader(repo) as reader:
-        known: dict[tuple[int, str], LoadedPolicy | ChainverifyError] = {}
+        known: dict[tuple[int, str], Judge | ChainverifyError | None] = {}
         for oid, own in of_commits.items():
             parents = graph.get(oid, ())
             broken: list[Finding] = []
             if parents and not _is_settled(own, policy):
-                broken = _under_parents(reader, own[0], parents, known, judge)
+                broken = _under_parents(reader, own[0], parents, known, judging)
             found += [*(each for each in own if not broken or each.status != PASS), *broken]
     return found
 
@@ -140,8 +142,8 @@ def _under_parents(
     reader: ObjectReader,
     finding: Finding,
     parents: Sequence[str],
-    known: dict[tuple[int, str], LoadedPolicy | ChainverifyError],
-    judge: Judge,
+    known: dict[tuple[int, str], Judge | ChainverifyError | None],
+    judging: Judging,
 ) -> list[Finding]:
     oid = finding.subject.id
     try:
@@ -156,29 +158,30 @@ def _under_parents(
                 "policy-change", FAIL, finding.subject, f"it takes away {DIRECTORY}/, which its parent {parent} has",
                 "keep the policy: merge-rule all-parents judges each commit by the policy before it", evidence=finding.evidence,
             )]  # fmt: skip
-        # the kind of entry too: a submodule may be called like any tree
-        policy = known.get(entry)
-        if policy is None:
-            policy = known[entry] = _policy_at(reader.repo, parent)
-        if isinstance(policy, ChainverifyError):
-            return [_refused(finding, parent, f"cannot be used: {policy}")]
-        if policy.policy.commits is None:
+        # the whole directory, key files included; and the kind of entry, for a submodule may be called like any tree
+        if entry not in known:
+            known[entry] = _judge_of(reader.repo, parent, judging)
+        judge = known[entry]
+        if judge is None:
             continue
-        try:
-            judged = enforcement.apply(judge(oid, policy), policy.policy)
-            broken = [each for each in judged if counted(each) and each.status in (FAIL, UNKNOWN)]
-        except PolicyError as error:
-            return [_refused(finding, parent, f"cannot be used: {error}")]
+        if isinstance(judge, ChainverifyError):
+            return [_refused(finding, parent, f"cannot be used: {judge}")]
+        broken = [each for each in judge(reader, oid) if counted(each) and each.status in (FAIL, UNKNOWN)]
         if broken:
             return [_refused(finding, parent, f"refuses it ({broken[0].rule}): {broken[0].message}")]
     return []
 
 
-def _policy_at(repo: Repository, commit: str) -> LoadedPolicy | ChainverifyError:
+def _judge_of(repo: Repository, commit: str, judging: Judging) -> Judge | ChainverifyError | None:
+    """How the policy of a commit judges others, `[rules]` included; None where it asks for no signature."""
     try:
-        return policies.from_revision(repo, commit)
+        loaded = policies.from_revision(repo, commit)
+        if loaded.policy.commits is None:
+            return None
+        judge = judging(loaded)
     except ChainverifyError as error:
         return error
+    return lambda reader, oid: list(enforcement.apply(judge(reader, oid), loaded.policy))
 
 
 def _refused(finding: Finding, parent: str, why: str) -> Finding:
