@@ -14,7 +14,7 @@ import re
 from typing import Final
 
 from chainverify.errors import Malformed
-from chainverify.formats import keykind
+from chainverify.formats import keykind, strict64
 
 BEGIN: Final = b"-----BEGIN PGP SIGNATURE-----"
 END: Final = b"-----END PGP SIGNATURE-----"
@@ -182,8 +182,8 @@ def _body(head: bytes, start: int) -> bytes:
     joined = text.replace(b"\n", b"")
     if not joined or b"\n\n" in text or text[:1] == b"\n" or text[-1:] == b"\n":
         raise _damaged("OpenPGP armor is empty, or has empty lines among its base64 lines")
-    data = _base64(joined)
-    if crc is not None and (len(crc) != 4 or int.from_bytes(_base64(crc), "big") != crc24(data)):
+    data = strict64.decode(joined, "OpenPGP armor")
+    if crc is not None and (len(crc) != 4 or int.from_bytes(strict64.decode(crc, "OpenPGP armor"), "big") != crc24(data)):
         raise _damaged("OpenPGP armor has a checksum that does not fit")
     return data
 
@@ -203,17 +203,6 @@ def _after_headers(head: bytes, start: int) -> int:
             raise _damaged(f"OpenPGP armor has the header line {head[at : min(end, at + 40)]!r}, which no tool writes")
         at = end + 1
     raise _damaged("OpenPGP armor has no empty line after its headers")
-
-
-def _base64(text: bytes) -> bytes:
-    """Strict base64: RFC 4648 alphabet, canonical padding, unused bits zero."""
-    try:
-        data = binascii.a2b_base64(text, strict_mode=True)
-    except binascii.Error as error:
-        raise _damaged(f"OpenPGP armor is not base64: {str(error).lower()}") from error
-    if binascii.b2a_base64(data, newline=False) != text:
-        raise _damaged("OpenPGP armor is not canonical base64")
-    return data
 
 
 def _damaged(message: str, hint: str = "") -> Malformed:

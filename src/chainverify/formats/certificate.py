@@ -66,19 +66,25 @@ class Outline(NamedTuple):
         return value
 
 
-@lru_cache(maxsize=MAX_KEPT)
-def parse(data: bytes) -> Outline:
-    """The outline of the certificate in `data` (DER). Kept for a while: a history has few certificates and many signatures."""
-    if len(data) > MAX_CERTIFICATE_BYTES:
-        raise damaged(f"{_WHAT} has {len(data)} bytes, at most {MAX_CERTIFICATE_BYTES} are read")
-    outer = DerReader(data, _WHAT)
+def envelope(data: bytes, what: str) -> tuple[bytes, bytes, bytes]:
+    """What is signed, the algorithm (both DER) and the signature of a certificate, or of a revocation list, which has the same
+    outer form (sections 4.1.1 and 5.1.1)."""
+    outer = DerReader(data, what)
     reader = outer.enter(der.SEQUENCE)
     outer.end()
     signed = reader.element(der.SEQUENCE)
     algorithm = reader.element(der.SEQUENCE)
     signature = reader.bit_string()
     reader.end()
+    return signed, algorithm, signature
 
+
+@lru_cache(maxsize=MAX_KEPT)
+def parse(data: bytes) -> Outline:
+    """The outline of the certificate in `data` (DER). Kept for a while: a history has few certificates and many signatures."""
+    if len(data) > MAX_CERTIFICATE_BYTES:
+        raise damaged(f"{_WHAT} has {len(data)} bytes, at most {MAX_CERTIFICATE_BYTES} are read")
+    signed, algorithm, signature = envelope(data, _WHAT)
     inner = DerReader(signed, _WHAT).enter(der.SEQUENCE)
     version = 0
     if inner.at(der.context(0)):

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from chainverify.errors import Malformed
-from chainverify.formats import sshcert, sshkey
+from chainverify.formats import sshcert, sshkey, strict64
 from chainverify.formats.sshcert import SshCertificate
 from chainverify.formats.sshkey import SshPublicKey
 from chainverify.formats.sshwire import WireReader, damaged
@@ -132,7 +132,7 @@ def _listed(line: bytes) -> bytes:
         kind, words = error.kind, line.split()
         if len(words) < 2:
             raise damaged(f"{kind} key line has no key after its type") from error
-        blob = sshkey.decode_base64(words[1], kind)
+        blob = strict64.decode(words[1], f"{kind} key")
         if WireReader(blob, "SSH key").name() != kind:
             raise damaged(f"key line says {kind}, the key in it is another") from error
         return sshcert.parse(blob).key.blob if sshkey.CERTIFICATE in kind else blob

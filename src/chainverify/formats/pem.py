@@ -7,10 +7,10 @@ signatures of a survey of real histories are in this form. What another verifier
 
 from __future__ import annotations
 
-import binascii
 from typing import Final
 
 from chainverify.errors import Malformed
+from chainverify.formats import strict64
 from chainverify.formats.sshwire import damaged
 
 MAX_ARMOR_BYTES: Final = 256 << 10
@@ -47,14 +47,7 @@ def _decode(lines: list[bytes], what: str) -> bytes:
     width = len(lines[0])
     if any(len(line) != width for line in lines[:-1]) or not 0 < len(lines[-1]) <= width:
         raise damaged(f"{what} has base64 lines of different width")
-    text = b"".join(lines)
-    try:
-        blob = binascii.a2b_base64(text, strict_mode=True)
-    except binascii.Error as error:
-        raise damaged(f"{what} is not base64: {str(error).lower()}") from error
-    if binascii.b2a_base64(blob, newline=False) != text:
-        raise damaged(f"{what} is not canonical base64")
-    return blob
+    return strict64.decode(b"".join(lines), what)
 
 
 def ambiguous(message: str, tool: str) -> Malformed:

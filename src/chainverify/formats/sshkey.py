@@ -10,7 +10,7 @@ import hashlib
 from typing import Final, NamedTuple
 
 from chainverify.errors import Malformed
-from chainverify.formats import keykind
+from chainverify.formats import keykind, strict64
 from chainverify.formats.sshwire import WireReader, damaged
 
 CURVES: Final[dict[str, tuple[str, int]]] = {
@@ -131,22 +131,11 @@ def parse_line(line: bytes, form: str = LINE) -> tuple[SshPublicKey, str]:
         )
     if len(parts) < 2:
         raise damaged(f"{kind} key line has no key after its type")
-    blob = decode_base64(parts[1], kind)
+    blob = strict64.decode(parts[1], f"{kind} key")
     key = parse_blob(blob)
     if key.kind != kind:
         raise damaged(f"key line says {kind}, the key in it is {key.kind}")
     return key, parts[2].decode("utf-8", "backslashreplace").strip() if len(parts) == 3 else ""
-
-
-def decode_base64(text: bytes, kind: str) -> bytes:
-    """The wire form of a key that a line says is of `kind`. Raises `Malformed` for any but canonical base64."""
-    try:
-        blob = binascii.a2b_base64(text, strict_mode=True)
-    except binascii.Error as error:
-        raise damaged(f"{kind} key is not base64: {str(error).lower()}") from error
-    if binascii.b2a_base64(blob, newline=False) != text:
-        raise damaged(f"{kind} key is not canonical base64")
-    return blob
 
 
 def parse_blob(blob: bytes) -> SshPublicKey:

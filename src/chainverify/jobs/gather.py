@@ -14,7 +14,7 @@ from chainverify.errors import PolicyError
 from chainverify.formats import allowed_signers, armor, openpgp_keys, sshkey
 from chainverify.jobs import keyfiles
 from chainverify.jobs.enrol import KeyFile, Newcomer
-from chainverify.jobs.observe import address, key_line, plain_text
+from chainverify.jobs.observe import address, distinct, key_line, plain_text
 from chainverify.model.signing import KeyMaterial, SigningMaterial
 from chainverify.signatures import backends
 
@@ -147,16 +147,8 @@ def _people(found: list[_Found], observed: bool) -> Iterator[Newcomer]:
         same = [group for group in groups if any(marks & _marks(other) for other in group)]
         groups = [group for group in groups if group not in same]
         groups.append([*(other for group in same for other in group), each])
-    names: set[str] = set()
-    for group in groups:
-        emails = tuple({email.casefold(): email for each in group[::-1] for email in each.emails[::-1]}.values())[::-1]
-        named = (each.name for each in group if each.name and not each.name.startswith("role:"))
-        wanted = next(named, emails[0] if emails else "someone")
-        name, number = wanted, 1
-        while name.casefold() in names:
-            number += 1
-            name = f"{wanted} ({number})"
-        names.add(name.casefold())
+    for group, name in zip(groups, distinct(map(_name, groups)), strict=True):
+        emails = _emails(group)
         ssh = dict.fromkeys(each.ssh for each in group if each.ssh)
         files = [each.file for each in group if each.file and each.file.key != "allowed-signers"]
         lines = b"".join(each.file.data for each in group if each.file and each.file.key == "allowed-signers")
@@ -166,6 +158,16 @@ def _people(found: list[_Found], observed: bool) -> Iterator[Newcomer]:
         comment = (f"imported from {seen}",)
         keys = tuple(dict.fromkeys(files))
         yield Newcomer(name, emails, (), tuple(ssh), keys, observed=observed, imported=True, seen=comment)
+
+
+def _emails(group: list[_Found]) -> tuple[str, ...]:
+    """All addresses in order, each as it was first written."""
+    return tuple({email.casefold(): email for each in group[::-1] for email in each.emails[::-1]}.values())[::-1]
+
+
+def _name(group: list[_Found]) -> str:
+    named = (each.name for each in group if each.name and not each.name.startswith("role:"))
+    return next(named, next(iter(_emails(group)), "someone"))
 
 
 def _marks(each: _Found) -> frozenset[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from chainverify.errors import ChainverifyError, Malformed, PolicyError, SignatureError, UsageError
@@ -203,17 +203,20 @@ class Crowd:
 
     def people(self) -> tuple[Person, ...]:
         """Everyone, their names made distinct."""
-        names: set[str] = set()
-        found: list[Person] = []
-        for person in self._people:
-            wanted = person.name.removeprefix("role:") or (person.emails or ("someone",))[0]
-            name, number = wanted, 1
-            while name.casefold() in names:
-                number += 1
-                name = f"{wanted} ({number})"
-            names.add(name.casefold())
-            found.append(person._replace(name=name))
-        return tuple(found)
+        wanted = (person.name.removeprefix("role:") or (person.emails or ("someone",))[0] for person in self._people)
+        return tuple(person._replace(name=name) for person, name in zip(self._people, distinct(wanted), strict=True))
+
+
+def distinct(names: Iterable[str]) -> Iterator[str]:
+    """The names, each made another than those before it by a number, upper and lower case alike."""
+    taken: set[str] = set()
+    for wanted in names:
+        name, number = wanted, 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{wanted} ({number})"
+        taken.add(name.casefold())
+        yield name
 
 
 def _marks(person: Person) -> frozenset[str]:

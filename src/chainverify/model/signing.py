@@ -22,6 +22,13 @@ class Clock(NamedTuple):
     now: int
     arrival: int | None = None
 
+    def believed(self, key_validity: KeyValidity, claimed: int, source: str) -> tuple[int, str]:
+        """The time that a verdict rests on, and its source: now where the policy says so, else the arrival, else the claim that
+        the format has, `claimed` of `source`."""
+        if key_validity == "now":
+            return self.now, "now"
+        return (claimed, source) if self.arrival is None else (self.arrival, "arrival")
+
 
 class Evidence(NamedTuple):
     """What a backend proved about one signature; it exists only after cryptographic success.

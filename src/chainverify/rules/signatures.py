@@ -108,11 +108,10 @@ def refused(
         message = "nobody was proved to have signed it, so nothing says that it is the person it names"
         return [found, Finding("identity-mismatch", FAIL, subject, message, error.hint, evidence=found.evidence)]
     others = [each for each in judge(subject, named, proof, clock, rules) if each.status != PASS and each.rule != error.rule]
-    facts = {"signed_at": moment(proof.signed_at), "time_source": proof.time_source, "signer": proof.signer}
     person = _person(named, proof, rules)
-    if person is not None:
-        facts["signer"] = person.signer.name
-    return [found._replace(evidence={**facts, **found.evidence, "signer": facts["signer"]}), *others]
+    signer = proof.signer if person is None else person.signer.name
+    facts = {"signed_at": moment(proof.signed_at), "time_source": proof.time_source}
+    return [found._replace(evidence={**facts, **found.evidence, "signer": signer}), *others]
 
 
 def unsigned_commit(subject: Subject) -> Finding:

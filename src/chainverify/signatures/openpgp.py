@@ -196,7 +196,7 @@ def _judge(made: _Made, clock: Clock, options: SignatureOptions) -> Evidence:
         return _accepted(made, clock, options)
     except SignatureError as error:
         trusted = _rightful(made.candidates)[0]
-        time, source = _believed_time(made.signature, clock, options)
+        time, source = clock.believed(options.key_validity, made.signature.created, "signature")
         emails = trusted.certificate.standing(trusted.number, time, _MODES[options.key_validity]).emails
         error.proof = _evidence_of(trusted, made, time, source)._replace(code=error.code, emails=emails)
         raise
@@ -223,7 +223,7 @@ def _accepted(made: _Made, clock: Clock, options: SignatureOptions) -> Evidence:
     if trusted.certificate.weak or trusted.certificate.dated or len(candidates) > 1:
         candidates = _with_strong_primary(candidates, options, dsa=_is_of_dsas_time(parsed, options))
 
-    believed = _believed_time(parsed, clock, options)
+    believed = clock.believed(options.key_validity, parsed.created, "signature")
     time, source = believed
     trusted, standing = _standing(candidates, time, options)
     notes = _accept(trusted, standing, parsed, believed, clock, lenient=options.key_validity == "identity")
@@ -359,15 +359,6 @@ def _with_strong_primary(
     if first.certificate.weak:
         raise _weak_key(first, first.certificate.keys[0].key.problem)
     raise _weak_key(first, "the primary key of its certificate: " + _dsa_problem(options), _DSA_HINT)
-
-
-def _believed_time(parsed: Signature, clock: Clock, options: SignatureOptions) -> tuple[int, str]:
-    """T and its source."""
-    if options.key_validity == "now":
-        return clock.now, "now"
-    if clock.arrival is not None:
-        return clock.arrival, "arrival"
-    return parsed.created, "signature"
 
 
 def _standing(

@@ -41,9 +41,9 @@ def verify(  # noqa: PLR0917 - as the seam
     | 4 | a key that nobody has, compared by its whole wire form | NO_KEY | signer-unknown |
     | 4 | one that nobody could have | UNSUPPORTED, WEAK_KEY | algorithm-forbidden |
     | 5 | a signature algorithm that is not the key's, RSA with SHA-1 | UNSUPPORTED | algorithm-forbidden |
-    | 6 | a security key was not touched, its owner not verified, and `options` ask for it | NO_PRESENCE, NO_VERIFICATION |
+    | 6 | the signature does not fit payload and key, **whatever the state of the key** | BAD | signature-bad |
+    | 7 | a security key was not touched, its owner not verified, and `options` ask for it | NO_PRESENCE, NO_VERIFICATION |
           signer-not-allowed |
-    | 7 | the signature does not fit payload and key, **whatever the state of the key** | BAD | signature-bad |
     | 8 | the key is revoked, whenever it signed | REVOKED_HARD | signer-revoked |
     | 9 | all its lines in allowed signers files are for other namespaces | NO_KEY | signer-unknown |
     | 9 | or for other times than T | EXPIRED_AT_T | signer-expired |
@@ -106,7 +106,7 @@ def _judge(
 
 def _proof(trusted: TrustedKey, algorithm: str, clock: Clock, options: SignatureOptions) -> Evidence:
     """Whose key made a signature, whatever its lines say of the time."""
-    believed = ssh_keyring.believed_time(clock, options)
+    believed = clock.believed(options.key_validity, clock.claimed, "committer")
     signer = trusted.signer or next((line.signer for line in trusted.lines if line.signer), "")
     principals = () if signer else tuple(dict.fromkeys(line.principals for line in trusted.lines))
     fingerprint = trusted.key.fingerprint
@@ -121,7 +121,7 @@ def _accepted(
     evidence: dict[str, object] = {"format": "ssh", "fingerprint": fingerprint}
     if trusted.revoked:
         raise ssh_keyring.revoked(fingerprint, trusted.revoked, evidence)
-    believed = ssh_keyring.believed_time(clock, options)
+    believed = clock.believed(options.key_validity, clock.claimed, "committer")
     if not trusted.lines:
         return Evidence("ssh", fingerprint, fingerprint, trusted.signer, *believed, algorithm, notes=keyring.notes)
 

@@ -73,8 +73,7 @@ def prove(
         )
     _check_authority(certificate, authority.key, options, evidence)
     key = _decode(certificate, evidence)
-    verify_required = any(name == VERIFY_REQUIRED for name, _ in certificate.critical)
-    require = (*options.ssh_require, "verification") if verify_required else options.ssh_require
+    require = (*options.ssh_require, "verification") if _asks_verification(certificate) else options.ssh_require
     try:
         check(key, parsed, signed, require, evidence)
         return _accepted(certificate, authority, key, parsed, keyring, clock, options, evidence)
@@ -96,7 +95,7 @@ def _proof(
     names = tuple(dict.fromkeys(name for held in naming.values() for name in held))
     fingerprint = certificate.key.fingerprint
     return Evidence(
-        "ssh", fingerprint, fingerprint, signer, *ssh_keyring.believed_time(clock, options),
+        "ssh", fingerprint, fingerprint, signer, *clock.believed(options.key_validity, clock.claimed, "committer"),
         f"{parsed.algorithm}/{parsed.hash_algorithm}", emails=names if signer else (), principals=() if signer else names,
     )  # fmt: skip
 
@@ -107,15 +106,14 @@ def _accepted(  # noqa: PLR0917
 ) -> Evidence:  # fmt: skip
     """Steps 7 to 15: what policy, certificate and time say of a signature that is good. Raises `SignatureError`."""
     fingerprint = certificate.key.fingerprint
-    verify_required = any(name == VERIFY_REQUIRED for name, _ in certificate.critical)
     why = _revoked(certificate, authority, keyring)
     if why:
         raise ssh_keyring.revoked(fingerprint, why, evidence)
     _check_use(certificate, evidence)
-    if verify_required and not key.application:
+    if _asks_verification(certificate) and not key.application:
         raise not_verified(f"SSH certificate {_shown(certificate.key_id)!r} asks for verification, which {key.kind} has none of",
                            evidence)
-    believed = ssh_keyring.believed_time(clock, options)
+    believed = clock.believed(options.key_validity, clock.claimed, "committer")
     _check_time(certificate, believed, evidence)
     signer, names, lines = _named(certificate, authority, believed, evidence)
     over = certificate.valid_before <= clock.now or all(line.is_over(clock.now) for line in lines)
@@ -179,6 +177,11 @@ def _revoked(certificate: SshCertificate, authority: TrustedKey, keyring: SshKey
         if why:
             return f"{why}, in {name}"
     return ""
+
+
+def _asks_verification(certificate: SshCertificate) -> bool:
+    """Whether the authority wants the key's owner to be verified."""
+    return any(name == VERIFY_REQUIRED for name, _ in certificate.critical)
 
 
 def _check_use(certificate: SshCertificate, evidence: dict[str, object]) -> None:

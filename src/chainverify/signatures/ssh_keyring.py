@@ -12,7 +12,7 @@ from chainverify.formats import allowed_signers, krl, sshkey
 from chainverify.formats.allowed_signers import AllowedSigner, format_time
 from chainverify.formats.krl import RevokedKeys
 from chainverify.formats.sshkey import SshPublicKey
-from chainverify.model.signing import Clock, KeyMaterial, SignatureOptions, SigningMaterial
+from chainverify.model.signing import KeyMaterial, SigningMaterial
 from chainverify.signatures import facts
 from chainverify.signatures.ssh_crypto import NAMESPACE, Key, decode
 
@@ -93,15 +93,6 @@ def load(material: SigningMaterial) -> SshKeyring:
             for line in allowed_signers.parse(each.data):
                 found.of_line(each, line)
     return found.keyring(tuple(revocations))
-
-
-def believed_time(clock: Clock, options: SignatureOptions) -> tuple[int, str]:
-    """The time the verdict rests on and its source: the strongest the caller has, or now where the policy says so."""
-    if options.key_validity == "now":
-        return clock.now, "now"
-    if clock.arrival is not None:
-        return clock.arrival, "arrival"
-    return clock.claimed, "committer"
 
 
 def refused_lines(

@@ -17,6 +17,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 
 from chainverify.errors import Malformed, PolicyError, SignatureError
 from chainverify.formats import der
+from chainverify.formats.certificate import envelope
 from chainverify.formats.der import DerReader
 from chainverify.model.signing import KeyMaterial
 from chainverify.output.moment import moment
@@ -125,13 +126,7 @@ def _revoked(certificate: Certificate, found: Revocation, code: str, why: str) -
 
 def _read(data: bytes, authorities: Sequence[Certificate]) -> tuple[Certificate, RevocationList]:
     """A list and who issued it. Raises `Malformed` or `SignatureError`."""
-    outer = DerReader(data, "revocation list")
-    reader = outer.enter(der.SEQUENCE)
-    outer.end()
-    signed = reader.element(der.SEQUENCE)
-    algorithm = reader.element(der.SEQUENCE)
-    signature = reader.bit_string()
-    reader.end()
+    signed, algorithm, signature = envelope(data, "revocation list")
     inner = DerReader(signed, "revocation list").enter(der.SEQUENCE)
     if inner.at(der.INTEGER):
         inner.integer()
