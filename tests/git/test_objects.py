@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import zlib
 from pathlib import Path
@@ -185,6 +186,11 @@ def test_content_of_another_object_is_found_by_its_id(world: World) -> None:
 def test_killed_git_is_started_again_until_it_is_hopeless(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(objects, "MAX_DEATHS", 3)
     with reader_of(world) as reader:
+        # the first time nothing is lost: what git had gathered is asked again
+        assert reader.read("HEAD").oid == world.tip()
+        assert reader._process is not None
+        os.kill(reader._process.pid, signal.SIGKILL)
+        reader._process.wait()
         for _ in range(3):
             assert reader.read("HEAD").oid == world.tip()
             assert reader._process is not None
@@ -197,6 +203,25 @@ def test_killed_git_is_started_again_until_it_is_hopeless(world: World, monkeypa
         for _ in range(3):
             with pytest.raises(Unavailable):
                 reader.read("HEAD")
+
+
+def test_git_that_cannot_gather_its_answers_is_asked_for_each(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """git before 2.36 ends with a usage error over `--batch-command`."""
+    real = shutil.which("git")
+    old = tmp_path / "bin" / "git"
+    old.parent.mkdir()
+    old.write_text(
+        f'#!/bin/sh\ncase " $* " in *" --batch-command "*) echo "usage: git cat-file" >&2; exit 129;; esac\nexec {real} "$@"\n'
+    )
+    old.chmod(0o755)
+    bad = damaged(world, b"damaged")
+    monkeypatch.setenv("PATH", f"{old.parent}{os.pathsep}{os.environ['PATH']}")
+    with reader_of(world) as reader:
+        found = list(reader.stream(["HEAD", "nothing here", *["v1"] * 300, bad, "HEAD"]))
+    kinds = [answer.kind if isinstance(answer, RawObject) else type(answer).__name__ for answer in found]
+    assert kinds == ["commit", "ObjectMissing", *["tag"] * 300, "Unavailable", "commit"]
 
 
 def test_closing_leaves_no_process(world: World) -> None:

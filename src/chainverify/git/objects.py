@@ -1,7 +1,11 @@
-"""Raw objects from one `git cat-file --batch` process, which sees what git sees: packs, alternates, the quarantine.
+"""Raw objects from one `git cat-file` process, which sees what git sees: packs, alternates, the quarantine.
 
 Requests run ahead of answers (pipelining), but never by more bytes than any pipe holds: writing then never blocks, so
 neither side can wait for the other for ever, and no thread is needed.
+
+git gathers its answers, and sends them where it is told to, at the end of each of our writes. git before 2.36 does not know
+that command, and what was gathered is lost in a crash: once git has died, it is asked to send each answer at once, so that it
+is known over which object it dies.
 """
 
 from __future__ import annotations
@@ -24,7 +28,12 @@ MAX_HEADER_LINE: Final = 64 << 10
 MAX_DEATHS: Final = 16
 """How often git may die over damaged objects before reading stops."""
 _WINDOW: Final = 4096
-"""Bytes of names asked for and not answered: POSIX pipes hold at least one page under all limits."""
+"""Bytes of requests not answered: POSIX pipes hold at least one page under all limits."""
+_BUFFER: Final = 1 << 16
+"""Bytes that are read at once: what a pipe holds on Linux unless it is told otherwise."""
+_ASK, _SEND = b"contents ", b"flush\n"
+_FRAME: Final = len(_ASK) + len(_SEND)
+"""The most bytes of a request beside its line."""
 _LOW, _HIGH = _WINDOW // 4, _WINDOW * 3 // 4
 _SKIP: Final = 1 << 20
 _match_header: Final = re.compile(rb"([0-9a-f]{40}|[0-9a-f]{64}) (commit|tree|blob|tag) ([0-9]{1,19})\n").fullmatch
@@ -54,6 +63,7 @@ class ObjectReader:
         self._process: subprocess.Popen[bytes] | None = None
         self._stderr: IO[bytes] | None = None
         self._deaths = 0
+        self._gathering = True
         self._asked: deque[tuple[str, bytes, deque[Answer]]] = deque()
         self._ahead = 0
 
@@ -120,12 +130,13 @@ class ObjectReader:
                 break
             line = name.encode("utf-8", "surrogateescape") + b"\n"
             count += 1
-            while self._ahead and self._ahead + len(line) > _WINDOW:
+            size = len(line) + _FRAME
+            while self._ahead and self._ahead + size > _WINDOW:
                 self._send(lines)
                 lines = []
                 self._take()
             self._asked.append((name, line, sink))
-            self._ahead += len(line)
+            self._ahead += size
             # an unusable name is answered in its turn, without being asked
             if name and _UNUSABLE.search(name) is None:
                 lines.append(line)
@@ -138,6 +149,8 @@ class ObjectReader:
         process = self._process or self._start()
         try:
             if process.stdin is not None:
+                if self._gathering:
+                    lines = [_ASK, _ASK.join(lines), _SEND]
                 process.stdin.write(b"".join(lines))
                 process.stdin.flush()
         except OSError:
@@ -147,7 +160,7 @@ class ObjectReader:
     def _take(self) -> None:
         """Put the next answer where it belongs."""
         name, line, sink = self._asked.popleft()
-        self._ahead -= len(line)
+        self._ahead -= len(line) + _FRAME
         sink.append(self._answer(name))
 
     def _answer(self, name: str) -> Answer:
@@ -175,8 +188,8 @@ class ObjectReader:
             return self._died(name)
         return RawObject(oid, found[2].decode("ascii"), data[:-1])
 
-    def _without_object(self, name: str, header: bytes) -> Unavailable:
-        """The error for an answer that is not an object."""
+    def _without_object(self, name: str, header: bytes) -> Answer:
+        """The error for an answer that is not an object; the object where git ended before it had sent it."""
         if header.endswith((b" missing\n", b" submodule\n")):
             return ObjectMissing(
                 f"object {name} is not in the repository", hint="fetch the history that is missing, or run git fsck"
@@ -185,12 +198,19 @@ class ObjectReader:
             return ObjectMissing(f"object name {name} is ambiguous", hint="give more of its digits")
         return self._died(name)
 
-    def _died(self, name: str) -> Unavailable:
-        """The error for an object over which git ended; what else was asked is asked again of a new process."""
+    def _died(self, name: str) -> Answer:
+        """The error for an object over which git ended; what else was asked is asked again of a new process.
+
+        Where git gathered its answers it may have been another object: all is asked again, this one too.
+        """
         words = self._stop()
+        again = [line for other, line, _ in self._asked if other and _UNUSABLE.search(other) is None]
+        if self._gathering:
+            self._gathering = False
+            self._send([name.encode("utf-8", "surrogateescape") + b"\n", *again])
+            return self._answer(name)
         self._deaths += 1
         if self._deaths <= MAX_DEATHS:
-            again = [line for other, line, _ in self._asked if other and _UNUSABLE.search(other) is None]
             self._send(again)
         return Unavailable(f"git could not read object {name}: {words or 'git cat-file ended'}", hint="run git fsck")
 
@@ -201,13 +221,13 @@ class ObjectReader:
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in _stop
         try:
             self._process = subprocess.Popen(  # noqa: S603 - a fixed argument list
-                [*self.repo.command, "cat-file", "--batch"],
+                [*self.repo.command, "cat-file", *(("--batch-command", "--buffer") if self._gathering else ("--batch",))],
                 cwd=self.repo.directory,
                 env=self.repo.environment(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._stderr,
-                bufsize=-1,
+                bufsize=_BUFFER,
             )
         except OSError as error:
             self._stderr.close()
