@@ -387,19 +387,22 @@ def _judge_all(
     repo: Repository, oids: tuple[str, ...], context: Context, jobs: int
 ) -> Iterator[tuple[tuple[str, ...], Judged]]:
     """Each chunk of commits with its verdict, in order."""
-    chunks = [oids[at : at + CHUNK] for at in range(0, len(oids), CHUNK)]
+    places = range(0, len(oids), CHUNK)
 
     @contextlib.contextmanager
-    def opened() -> Iterator[Callable[[tuple[str, ...]], _Columns]]:
+    def opened() -> Iterator[Callable[[int], _Columns]]:
+        # a worker has all of the ids: it is told only where to start
         with ObjectReader(repo) as reader:
-            yield lambda chunk: _columns(_judge_chunk(reader, chunk, context))
+            yield lambda at: _columns(_judge_chunk(reader, oids[at : at + CHUNK], context))
 
     if jobs == 1 or len(oids) < MIN_PARALLEL or not parallel.available():
         with ObjectReader(repo) as reader:
-            for chunk in chunks:
+            for at in places:
+                chunk = oids[at : at + CHUNK]
                 yield chunk, _judge_chunk(reader, chunk, context)
         return
-    for chunk, result in zip(chunks, parallel.in_order(opened, chunks, jobs), strict=True):
+    for at, result in zip(places, parallel.in_order(opened, places, jobs), strict=True):
+        chunk = oids[at : at + CHUNK]
         if isinstance(result, parallel.Lost):
             crash = BackendCrashed(f"the commit was not judged: {result.reason}", hint="run again with --jobs 1, and report it")
             yield chunk, Judged([rules_of.from_error(Subject("commit", oid), crash) for oid in chunk], {}, [])

@@ -26,6 +26,8 @@ def check(repo: Repository, findings: Iterable[Finding], rules: SignatureRules) 
     all of them.
     """
     found = list(findings)
+    if not rules.limited:
+        return found
     # of several findings on a commit the last one, so that what is added stands after them
     places = list({each.subject.id: number for number, each in enumerate(found) if _limited(each, rules)}.values())
     if not places:
@@ -58,8 +60,8 @@ def check(repo: Repository, findings: Iterable[Finding], rules: SignatureRules) 
 
 def _limited(finding: Finding, rules: SignatureRules) -> bool:
     """Whether a finding is about a commit that a limited signer was proved to have made, whatever it says of it."""
-    proved = finding.subject.kind == "commit" and "signed_at" in finding.evidence
-    return proved and rules_of.is_limited(str(finding.evidence["signer"]), rules)
+    proof = finding.evidence
+    return proof.get("signer") in rules.limited and "signed_at" in proof and finding.subject.kind == "commit"
 
 
 def _commit(reader: ObjectReader, oid: str) -> Commit | ChainverifyError:

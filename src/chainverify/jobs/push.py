@@ -227,7 +227,7 @@ def _answering(
     if policy.commits.merge_rule == "any-parent":
         rules = signatures.prepare(policy)
         good = {oid for oid in oids if proved.get(oid) in may}
-        limited = {oid for oid in good if signatures.is_limited(proved[oid], rules)}
+        limited = {oid for oid in good if proved[oid] in rules.limited}
         anchored = policy.commits.introduction is not None
         return () if tip in lineage.counting(oids, graph, good, limited, anchored=anchored) else oids
     return oids

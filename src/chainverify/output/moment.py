@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import overload
+from typing import Final, overload
 
 
 @overload
@@ -18,9 +18,13 @@ def moment(seconds: int | None) -> str | None:
         return None
     day, rest = divmod(seconds, 86400)
     try:
-        return f"{_date(day)}T{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}Z"
+        return f"{_date(day)}T{_TWO[rest // 3600]}:{_TWO[rest // 60 % 60]}:{_TWO[rest % 60]}Z"
     except (ValueError, OverflowError, OSError):
         return f"@{seconds}"
+
+
+_TWO: Final = tuple(f"{number:02}" for number in range(60))
+"""Numbers with two digits: formatting each costs more than all the rest."""
 
 
 @lru_cache(4096)

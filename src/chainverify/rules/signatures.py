@@ -37,14 +37,15 @@ class Person(NamedTuple):
 
 
 class SignatureRules(NamedTuple):
-    """What of a policy judges signatures, indexed once for a run: `people` by name, `addresses` by e-mail in lower case, and the
-    rules that it does not enforce."""
+    """What of a policy judges signatures, indexed once for a run: `people` by name, `addresses` by e-mail in lower case, the
+    rules that it does not enforce, and the names of those of whom only clean merges count (`limit`)."""
 
     commits: CommitsPolicy
     tags: TagRule
     people: Mapping[str, Person]
     addresses: Mapping[bytes, Person]
     relaxed: frozenset[str] = frozenset()
+    limited: frozenset[str] = frozenset()
 
 
 def prepare(policy: Policy) -> SignatureRules:
@@ -54,7 +55,8 @@ def prepare(policy: Policy) -> SignatureRules:
     }
     addresses = {email: person for person in people.values() for email in person.emails}
     relaxed = frozenset(rule for rule, setting in policy.rules if setting != "enforce")
-    return SignatureRules(policy.commits or CommitsPolicy(), policy.tags, people, addresses, relaxed)
+    limited = frozenset(signer.name for signer in policy.signers if signer.limit is not None)
+    return SignatureRules(policy.commits or CommitsPolicy(), policy.tags, people, addresses, relaxed, limited)
 
 
 def commit_subject(commit: Commit) -> Subject:
@@ -152,17 +154,11 @@ def refused_tag(tag: Tag, error: ChainverifyError, clock: Clock, rules: Signatur
 def _with_limit(found: list[Finding], rules: SignatureRules) -> list[Finding]:
     """The findings on a tag, with that of a limited signer's, of whom no tag counts."""
     proof = found[0]
-    if not is_limited(str(proof.evidence.get("signer")), rules):
+    if proof.evidence.get("signer") not in rules.limited:
         return found
     limit = _limited(proof, f"signed by {proof.evidence['signer']}, whose clean merges alone count, and is a tag")
     # beside other rules that are broken, which the policy may only advise
     return [limit] if proof.status == PASS else [*found, limit]
-
-
-def is_limited(name: str, rules: SignatureRules) -> bool:
-    """Whether only clean merges of this person count (`limit`)."""
-    person = rules.people.get(name)
-    return person is not None and person.signer.limit is not None
 
 
 def no_merge(proof: Finding, parents: int) -> Finding:

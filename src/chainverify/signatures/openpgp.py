@@ -198,14 +198,16 @@ def _judge(made: _Made, clock: Clock, options: SignatureOptions) -> Evidence:
         trusted = _rightful(made.candidates)[0]
         time, source = clock.believed(options.key_validity, made.signature.created, "signature")
         emails = trusted.certificate.standing(trusted.number, time, _MODES[options.key_validity]).emails
-        error.proof = _evidence_of(trusted, made, time, source)._replace(code=error.code, emails=emails)
+        error.proof = _evidence_of(trusted, made, time, source, error.code, (), emails)
         raise
 
 
-def _evidence_of(trusted: TrustedKey, made: _Made, time: int, source: str) -> Evidence:
+def _evidence_of(  # noqa: PLR0917 - the parts that differ from one signature to the next
+    trusted: TrustedKey, made: _Made, time: int, source: str, code: str, notes: tuple[str, ...], emails: tuple[str, ...]
+) -> Evidence:
     return Evidence(
         "openpgp", trusted.fingerprint, trusted.certificate.fingerprint, trusted.certificate.signer, time, source,
-        f"{trusted.key.name}/{HASHES[made.signature.hash_algorithm].name}",
+        f"{trusted.key.name}/{HASHES[made.signature.hash_algorithm].name}", code, notes, emails,
     )  # fmt: skip
 
 
@@ -236,7 +238,7 @@ def _accepted(made: _Made, clock: Clock, options: SignatureOptions) -> Evidence:
             code = "GOOD_EXPIRED_NOW"
         elif today != "GOOD":
             notes += ("key-today-" + today.lower().replace("_", "-"),)
-    return _evidence_of(trusted, made, time, source)._replace(code=code, notes=notes, emails=standing.emails)
+    return _evidence_of(trusted, made, time, source, code, notes, standing.emails)
 
 
 def _check_algorithms(parsed: Signature, options: SignatureOptions) -> None:
