@@ -198,6 +198,8 @@ def test_tags() -> None:
 # --- what the policy trusts to name people
 
 
+UNKNOWN = [("signer-unknown", "fail", "GOOD")]
+REVOKED_AND_NAMED_WRONG = [*REVOKED, *BAD_IDENTITY]
 BOB = Signer("Bob Example", ("bob@example.org", "bob@home.example"), roles=("owner",), compromised_at=T)
 
 
@@ -216,9 +218,26 @@ BOB = Signer("Bob Example", ("bob@example.org", "bob@home.example"), roles=("own
         (("*@example.org",), b"new@example.org", "new@example.org", GOOD),
         (("*@example.org",), b"new@other.example", "*@example.org", BAD_IDENTITY),
         (("*@example.org,!new@example.org",), b"new@example.org", "*@example.org,!new@example.org", BAD_IDENTITY),
-        (("*@example.org",), b"alice@example.org", "Alice Example", GOOD),
-        # whoever is meant, what the policy says of the person holds
-        (("*@example.org",), b"bob@example.org", "Bob Example", REVOKED),
+        # whoever is meant, what the policy says of the person holds, whatever else the key or certificate is called
+        (("bob@example.org",), b"bob@example.org", "Bob Example", REVOKED),
+        (("bob@example.org", "new@example.org"), b"new@example.org", "Bob Example", REVOKED_AND_NAMED_WRONG),
+        (("new@example.org,bob@example.org",), b"new@example.org", "Bob Example", REVOKED_AND_NAMED_WRONG),
+        (("bob@example.org", "*@example.org"), b"new@example.org", "Bob Example", REVOKED_AND_NAMED_WRONG),
+        (("BOB@example.org,*",), b"alice@example.org", "Bob Example", REVOKED_AND_NAMED_WRONG),
+        # a pattern is none of the people of the policy
+        (("*@example.org",), b"alice@example.org", "*@example.org", BAD_IDENTITY),
+        (("*@example.org",), b"ALICE@EXAMPLE.ORG", "*@example.org", BAD_IDENTITY),
+        (("*@example.org",), b"bob@example.org", "*@example.org", BAD_IDENTITY),
+        (("?lice@example.org",), b"alice@example.org", "?lice@example.org", BAD_IDENTITY),
+        (("*",), b"alice@work.example", "*", BAD_IDENTITY),
+        (("*@example.org", "bot@example.org"), b"alice@example.org", "bot@example.org", BAD_IDENTITY),
+        (("alice@example.org,*", "new@example.org"), b"alice@work.example", "Alice Example", GOOD),
+        # a name that its own list excludes is none of it
+        (("*@example.org,alice@example.org,!a*",), b"alice@example.org", "*@example.org,alice@example.org,!a*", BAD_IDENTITY),
+        # two of its people are nobody
+        (("alice@example.org", "bob@example.org"), b"alice@example.org", "", UNKNOWN),
+        (("alice@example.org,bob@example.org",), b"bob@example.org", "", UNKNOWN),
+        (("alice@example.org", "ALICE@work.example"), b"alice@example.org", "Alice Example", GOOD),
         (("*@example.org",), b"", "*@example.org", BAD_IDENTITY),
         (("*",), b"\xff@example.org", "\\xff@example.org", GOOD),
     ],
@@ -238,6 +257,24 @@ def test_a_principal_by_itself_is_enough_where_identity_is_not_asked() -> None:
     proof = evidence(format="ssh", signer="", principals=("*@corp.example", "new@example.org"), emails=())
     [found] = signatures.judge_commit(commit(b"x"), proof, Clock(T, T + 10), rules)
     assert (found.rule, found.evidence["signer"]) == ("verified", "new@example.org")
+
+
+def test_a_pattern_takes_no_role_with_it_where_identity_is_not_asked() -> None:
+    """The object may name whom it likes then; the signer of a key that is everybody's is nobody of `[[signers]]` all the same."""
+    rules = signatures.prepare(Policy("p", "d", CommitsPolicy(identity=("off",)), signers=(ALICE, BOB)))
+    for principals, email in [(("*@example.org",), b"alice@example.org"), (("*",), b"bob@example.org")]:
+        proof = evidence(format="ssh", signer="", principals=principals, emails=())
+        [found] = signatures.judge_commit(commit(email), proof, Clock(T, T + 10), rules)
+        assert (found.rule, found.status, found.evidence["signer"]) == ("verified", "pass", principals[0])
+        assert found.evidence["signer"] not in rules.people
+
+
+def test_what_to_do_about_a_pattern_is_told() -> None:
+    rules = signatures.prepare(Policy("p", "d", CommitsPolicy(), signers=(ALICE,)))
+    proof = evidence(format="ssh", signer="", principals=("*@example.org",), emails=())
+    [found] = signatures.judge_commit(commit(b"alice@example.org"), proof, Clock(T, T + 10), rules)
+    assert found.message == "signed by *@example.org, but the committer is alice@example.org"
+    assert "gives the key to no one person: name the person's address before the key" in found.hint
 
 
 @pytest.mark.parametrize("email", [b"Alice Example", b"x"])

@@ -76,7 +76,8 @@ COMMITS: Final = Section(
         ),
         Field(
             "allowed-signers", ListOf(FILE), "files in OpenSSH's allowed_signers format: each principal is a person, its address "
-            "the e-mail",
+            "the e-mail. A pattern before a plain key is none of [[signers]]; before cert-authority it narrows whom the authority "
+            "may name",
         ),
         Field("ssh-revoked", ListOf(FILE), "revoked SSH keys: a KRL of ssh-keygen -k, or a list of public keys"),
         Field(
@@ -84,7 +85,8 @@ COMMITS: Final = Section(
             "what a hardware security key must have proved: a touch, and that its owner was verified; [] asks for neither",
         ),
         Field(
-            "x509-roots", ListOf(FILE), "certificates of CAs whose e-mail certificates count, and of CAs below, in PEM or DER"
+            "x509-roots", ListOf(FILE), "certificates of CAs whose e-mail certificates count, and of CAs below, in PEM or DER: "
+            "they can name everybody of [[signers]]",
         ),
         Field("crls", ListOf(FILE), "certificate revocation lists of these CAs, in PEM or DER"),
         Field("timestamp-roots", ListOf(FILE), "certificates of CAs whose RFC 3161 timestamps count, in PEM or DER"),

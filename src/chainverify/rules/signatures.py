@@ -8,6 +8,7 @@ is reported, not only the first, because a policy may turn one of them into advi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from chainverify.errors import ChainverifyError, SignatureError
@@ -111,7 +112,7 @@ def refused(
         return [found, Finding("identity-mismatch", FAIL, subject, message, error.hint, evidence=found.evidence)]
     others = [each for each in judge(subject, named, proof, clock, rules) if each.status != PASS and each.rule != error.rule]
     person = _person(named, proof, rules)
-    signer = proof.signer if person is None else person.signer.name
+    signer = proof.signer if isinstance(person, _Nobody) else person.signer.name
     facts = {"signed_at": moment(proof.signed_at), "time_source": proof.time_source}
     return [found._replace(evidence={**facts, **found.evidence, "signer": signer}), *others]
 
@@ -239,15 +240,8 @@ def judge(subject: Subject, named: Named, evidence: Evidence, clock: Clock, rule
     if evidence.claims:
         facts["claims"] = dict(evidence.claims)
     person = _person(named, evidence, rules)
-    if person is None and evidence.principals:
-        shown = ", ".join(map(_called, evidence.principals[:4]))
-        return [Finding(
-            "signer-unknown", FAIL, subject, f"signed as {shown}, which is the name of a signer in the policy and no address of "
-            "that signer", "if it is the same person, add the address to the signer's emails", evidence=facts,
-        )]  # fmt: skip
-    if person is None:
-        # keyrings and people come from one policy: this is a caller's mistake, and no reason to accept
-        return [Finding("signer-unknown", FAIL, subject, f"the policy has no signer {evidence.signer}", evidence=facts)]
+    if isinstance(person, _Nobody):
+        return [Finding("signer-unknown", FAIL, subject, person.message, person.hint, evidence=facts)]
     name = facts["signer"] = person.signer.name
     broken = (
         *_date_broken(subject, named, clock),
@@ -264,27 +258,59 @@ def judge(subject: Subject, named: Named, evidence: Evidence, clock: Clock, rule
     return [Finding(VERIFIED, PASS, subject, message, evidence=facts)]
 
 
-def _person(named: Named, evidence: Evidence, rules: SignatureRules) -> Person | None:
-    """Who signed, in the policy's eyes; None where the policy has no such person.
+class _Nobody(NamedTuple):
+    """Why a signature that was proved is by none of the people that the policy can mean."""
 
-    A file or authority that the policy trusts to name people (`evidence.principals`) may name several, or all of a domain: it
-    is the one of them that the object names, else the first that is an address and not a pattern. A person of `[[signers]]`
-    with that address is meant, roles and times included; an address that nobody has is a person of its own. Such a one is
-    nobody where it is called like somebody of `[[signers]]`: a certificate for the account "deploy", or an address that is only a
-    name in the policy, must not be taken for that person, whose roles, times and limit it has not.
+    message: str
+    hint: str = ""
+
+
+def _person(named: Named, evidence: Evidence, rules: SignatureRules) -> Person | _Nobody:
+    """Who signed, in the policy's eyes.
+
+    A file or authority that the policy trusts to name people (`evidence.principals`) gives pattern lists. Whoever of
+    `[[signers]]` is named by an address, and not by a pattern, is meant, whatever the object says: roles, times and limit are
+    that person's, and cannot be left behind by another of the names. Two of them are nobody, as a key belongs to one person.
+
+    A pattern never means somebody of `[[signers]]`. Certificates name each holder, so patterns are those of lines that give one
+    plain key to whoever they match: which of these people made a signature nobody knows, and all that the object says of it is
+    its maker's claim. Such a key signs for those who have nothing but an address, and so does a name that is nobody's: it is the
+    one that the object names, else the first. Such a one is nobody where it is called like somebody of `[[signers]]`: a
+    certificate for the account "deploy" must not be taken for that person, whose roles, times and limit it has not.
     """
     if not evidence.principals:
-        return rules.people.get(evidence.signer)
+        # keyrings and people come from one policy: to find none is a caller's mistake, and no reason to accept
+        return rules.people.get(evidence.signer) or _Nobody(f"the policy has no signer {evidence.signer}")
+    names = _names(evidence.principals)
+    listed = {person.signer.name: person for each in names if (person := rules.addresses.get(_folded(each))) is not None}
+    if len(listed) > 1:
+        return _Nobody(
+            f"signed as {' and as '.join(list(listed)[:4])}, expected one person",
+            "a key, and a certificate, belong to one person: remove its name from the others",
+        )
+    for person in listed.values():
+        return person
     claimed = named.committer.email.decode("utf-8", "surrogateescape") if named.committer else ""
-    if claimed and any(matches(patterns, claimed) for patterns in evidence.principals):
+    if claimed and _folded(claimed) not in rules.addresses and any(matches(each, claimed) for each in evidence.principals):
         address = claimed
     else:
-        address = next((each for each in evidence.principals if not _PATTERN.intersection(each)), evidence.principals[0])
-    known = rules.addresses.get(_folded(address))
-    if known is not None:
-        return known
+        address = next(iter(names), evidence.principals[0])
     shown = _called(address)
-    return None if shown in rules.people else Person(Signer(shown), frozenset((_folded(address),)))
+    if shown in rules.people:
+        return _Nobody(
+            f"signed as {', '.join(map(_called, evidence.principals[:4]))}, which is the name of a signer in the policy and no "
+            "address of that signer", "if it is the same person, add the address to the signer's emails",
+        )  # fmt: skip
+    return Person(Signer(shown), frozenset((_folded(address),)))
+
+
+@lru_cache(maxsize=4096)
+def _names(principals: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of pattern lists that are no patterns, and that their own list does not exclude."""
+    return tuple(dict.fromkeys(
+        each for patterns in principals for each in patterns.split(",")
+        if not _PATTERN.intersection(each) and matches(patterns, each)
+    ))  # fmt: skip
 
 
 _PATTERN: Final = frozenset("*?!,")
@@ -372,6 +398,8 @@ def _identity_broken(
                 continue
             role = _WHO.get(subject.kind, "committer") if rule == "committer-email" or subject.kind == "tag" else "author"
             hint = f"set user.email to an address of {name} in the policy, or add the address to the signer's emails"
+            if person.emails == {_folded(name)} and _PATTERN.intersection(name):
+                hint = f"{name} gives the key to no one person: name the person's address before the key, or use cert-authority"
             if ident is None:
                 yield ("identity-mismatch", "", f"signed by {name}, but the {subject.kind} names no {role}", hint)
             else:
