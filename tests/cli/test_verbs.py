@@ -214,7 +214,7 @@ def test_policy_verbs(run: Run, scene: Scene) -> None:
     assert valid.pop("digest").startswith("sha256:")
     assert valid == {
         "valid": True, "source": ".chainverify/policy.toml", "trust": "self", "asks": ["commits", "messages", "images"],
-        "signers": 2, "keys": 2, "observed": [],
+        "signers": 2, "keys": 2, "observed": [], "warnings": [],
     }  # fmt: skip
     shown = run(scene.path, "policy", "show", "--policy-ref", "good")
     assert shown.status == 0
@@ -225,6 +225,28 @@ def test_policy_verbs(run: Run, scene: Scene) -> None:
     assert re.fullmatch("sha256:[0-9a-f]{64}", record["digest"])
     schema = json.loads(run(scene.path, "policy", "schema").out)
     assert {"commits", "signers", "messages", "images", "rules"} <= schema["properties"].keys()
+
+
+def test_lines_without_an_effect_are_told(run: Run, small: Small) -> None:
+    small.policy(small.text.replace("[commits]\n", '[commits]\nallowed-signers = "allowed"\n'))
+    (small.path / ".chainverify" / "allowed").write_text(
+        "# people\n" + small.mallory.allowed("mallory@example.org", 'namespaces="file"') + small.alice.allowed("b\u202e@example.org")
+    )
+    done = run(small.path, "policy", "check")
+    assert (done.status, done.err) == (0, "")
+    [_, first, second] = done.out.splitlines()
+    assert first == (
+        'warning: .chainverify/allowed:2: namespaces="file" does not have git: the line allows no commit and no tag '
+        "(add git to the list)"
+    )
+    assert second.startswith("warning: .chainverify/allowed:3: giving the key of 'Alice Example' to b")
+    assert second.isascii()
+    assert len(run(small.path, "policy", "check", "-q").out.splitlines()) == 2
+    found = json.loads(run(small.path, "policy", "check", "--output-format", "json").out)
+    assert found["valid"] is True
+    assert [(each["path"], each["line"]) for each in found["warnings"]] == [
+        (".chainverify/allowed", 2), (".chainverify/allowed", 3),
+    ]
 
 
 def test_the_server_s_own_file_is_checked_as_one(run: Run, small: Small, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
-"""Whom `[commits] allowed-signers` and `x509-roots` can speak for: real keys and certificates, and the person whose roles are asked
-for. A key that is given to whoever a pattern matches is none of the people of `[[signers]]`."""
+"""Whom `[commits] allowed-signers` and `x509-roots` can speak for: real keys and certificates, and whose roles they have.
+
+A key that is given to whoever a pattern matches is none of the people of `[[signers]]`.
+"""
 
 from __future__ import annotations
 
@@ -150,7 +152,7 @@ def test_the_times_of_a_person_are_not_left_behind(tmp_path: Path, keys: Keys) -
     (tmp_path / "allowed").write_text(keys.text(("alice@example.org,new@example.org A", *CA)))
     (tmp_path / "root.pem").write_bytes(keys.root.pem)
     text = PEOPLE % 'allowed-signers = "allowed"\nx509-roots = "root.pem"\nidentity = "off"'
-    policy.write_text(text.replace('roles = ["maintainer"]', 'roles = ["maintainer"]\ncompromised-at = 2020-01-01\nvalid-before = 2020-01-01'))
+    policy.write_text(text.replace("roles =", "compromised-at = 2020-01-01\nvalid-before = 2020-01-01\nroles ="))
     world = Repository.create(tmp_path / "r", bare=True)
     world.commit("JIRA-1: root", {"a": "1"}, ref=MAIN)
     for by in ("A", "cert new@example.org,alice@example.org", "x509 new@example.org alice@example.org"):

@@ -22,7 +22,7 @@ def policy() -> None:
 @policies.server_option
 @shared
 def check(server: bool, options: Options) -> int:
-    """Validate the policy and every key that it names.
+    """Validate the policy and every key that it names, and warn of lines in allowed_signers files that have no effect.
 
     \b
     Examples:
@@ -32,17 +32,18 @@ def check(server: bool, options: Options) -> int:
     """
     import json
 
-    from chainverify.jobs.validate import line, observed, refuse_observed, validate
+    from chainverify.jobs.validate import idle, line, observed, refuse_observed, validate
 
     # a change to the policy is checked in CI too: that judges nothing by it
     loaded = policies.look(options, server=server)
     if server or policies.in_ci():
         refuse_observed(loaded)
-    counts = validate(loaded)
+    counts, warnings = validate(loaded), idle(loaded)
     found = loaded.policy
     asks = [name for name in ("commits", "messages", "images") if getattr(found, name) is not None]
     if options.output_format == "json":
         record = {"valid": True, **loaded.ref._asdict(), "asks": asks, **counts._asdict(), "observed": list(found.observed)}
+        record["warnings"] = [each._asdict() for each in warnings]
         write(json.dumps(record, indent=2) + "\n", options)
         return 0
     summary = (
@@ -55,6 +56,7 @@ def check(server: bool, options: Options) -> int:
         "servers and CI refuse the policy until a person confirms it"
         for path in found.observed
     ]
+    lines += [f"warning: {escape(f'{each.path}:{each.line}: {each.message}')} ({each.hint})" for each in warnings]
     write("".join(f"{each}\n" for each in lines), options)
     return 0
 

@@ -25,6 +25,7 @@ MAX_NAME_BYTES: Final = 1024
 """The longest name that a pattern is tried on; a longer one matches nothing (no address has over 320)."""
 
 _SPACE: Final = " \t"
+_WILD: Final = frozenset("*?!")
 _WORD: Final = re.compile(r"[^ \t]+")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _OPTIONS: Final = re.compile(r'(?:[^ \t"]|"[^"]*")+(?=[ \t])')
@@ -76,6 +77,16 @@ def parse(data: bytes) -> tuple[AllowedSigner, ...]:
     if not found:
         raise damaged("expected lines of allowed signers, got none", LINE)
     return tuple(found)
+
+
+def names(patterns: str) -> tuple[str, ...]:
+    """The members of a pattern list that are names and no patterns, and that the list itself does not exclude."""
+    return tuple(each for each in patterns.split(",") if not _WILD.intersection(each) and matches(patterns, each))
+
+
+def wild(patterns: str) -> tuple[str, ...]:
+    """The members of a pattern list that are patterns and exclude nobody."""
+    return tuple(each for each in patterns.split(",") if _WILD.intersection(each) and not each.startswith("!"))
 
 
 def matches(patterns: str, name: str | bytes) -> bool:

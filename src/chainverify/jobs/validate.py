@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from chainverify.errors import PolicyError
+from chainverify.jobs.idle import Idle, idle_lines
 from chainverify.jobs.policies import LoadedPolicy
 from chainverify.policy.material import image_trust, signing_material
 from chainverify.signatures import backends
@@ -27,6 +28,11 @@ def validate(loaded: LoadedPolicy) -> Validated:
     for stanza in image_trust(loaded.policy, loaded.read):
         verify.load(stanza)
     return Validated(len(loaded.policy.signers), sum(map(len, (material.openpgp, material.ssh, material.x509, material.gitsign))))
+
+
+def idle(loaded: LoadedPolicy) -> tuple[Idle, ...]:
+    """The lines of allowed_signers files that have no effect, or less than they say; the policy must be valid."""
+    return idle_lines(loaded.policy, signing_material(loaded.policy, loaded.read))
 
 
 def refuse_observed(loaded: LoadedPolicy) -> None:

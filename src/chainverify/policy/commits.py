@@ -76,8 +76,8 @@ COMMITS: Final = Section(
         ),
         Field(
             "allowed-signers", ListOf(FILE), "files in OpenSSH's allowed_signers format: each principal is a person, its address "
-            "the e-mail. A pattern before a plain key is none of [[signers]]; before cert-authority it narrows whom the authority "
-            "may name",
+            "the e-mail. A pattern before a plain key is none of [[signers]]; before cert-authority it narrows whom the "
+            "authority may name",
         ),
         Field("ssh-revoked", ListOf(FILE), "revoked SSH keys: a KRL of ssh-keygen -k, or a list of public keys"),
         Field(

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from chainverify.errors import ChainverifyError, SignatureError
-from chainverify.formats.allowed_signers import matches
+from chainverify.formats.allowed_signers import matches, names, wild
 from chainverify.model.gitobject import Commit, Ident, Tag
 from chainverify.model.report import FAIL, PASS, SKIP, UNKNOWN, VERIFIED, Finding, Status, Subject
 from chainverify.model.signing import FORMAT_TITLES, Clock, Evidence
@@ -281,8 +281,8 @@ def _person(named: Named, evidence: Evidence, rules: SignatureRules) -> Person |
     if not evidence.principals:
         # keyrings and people come from one policy: to find none is a caller's mistake, and no reason to accept
         return rules.people.get(evidence.signer) or _Nobody(f"the policy has no signer {evidence.signer}")
-    names = _names(evidence.principals)
-    listed = {person.signer.name: person for each in names if (person := rules.addresses.get(_folded(each))) is not None}
+    own = _names(evidence.principals)
+    listed = {person.signer.name: person for each in own if (person := rules.addresses.get(_folded(each))) is not None}
     if len(listed) > 1:
         return _Nobody(
             f"signed as {' and as '.join(list(listed)[:4])}, expected one person",
@@ -294,7 +294,7 @@ def _person(named: Named, evidence: Evidence, rules: SignatureRules) -> Person |
     if claimed and _folded(claimed) not in rules.addresses and any(matches(each, claimed) for each in evidence.principals):
         address = claimed
     else:
-        address = next(iter(names), evidence.principals[0])
+        address = next(iter(own), evidence.principals[0])
     shown = _called(address)
     if shown in rules.people:
         return _Nobody(
@@ -306,15 +306,8 @@ def _person(named: Named, evidence: Evidence, rules: SignatureRules) -> Person |
 
 @lru_cache(maxsize=4096)
 def _names(principals: tuple[str, ...]) -> tuple[str, ...]:
-    """The names of pattern lists that are no patterns, and that their own list does not exclude."""
-    return tuple(dict.fromkeys(
-        each for patterns in principals for each in patterns.split(",")
-        if not _PATTERN.intersection(each) and matches(patterns, each)
-    ))  # fmt: skip
-
-
-_PATTERN: Final = frozenset("*?!,")
-"""What makes a principal a pattern or a list, and not one address (OpenSSH PATTERNS)."""
+    """The names in pattern lists, as `formats.allowed_signers.names`."""
+    return tuple(dict.fromkeys(each for patterns in principals for each in names(patterns)))
 
 
 def _called(principal: str) -> str:
@@ -398,7 +391,7 @@ def _identity_broken(
                 continue
             role = _WHO.get(subject.kind, "committer") if rule == "committer-email" or subject.kind == "tag" else "author"
             hint = f"set user.email to an address of {name} in the policy, or add the address to the signer's emails"
-            if person.emails == {_folded(name)} and _PATTERN.intersection(name):
+            if person.emails == {_folded(name)} and wild(name):
                 hint = f"{name} gives the key to no one person: name the person's address before the key, or use cert-authority"
             if ident is None:
                 yield ("identity-mismatch", "", f"signed by {name}, but the {subject.kind} names no {role}", hint)
