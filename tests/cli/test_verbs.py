@@ -230,7 +230,8 @@ def test_policy_verbs(run: Run, scene: Scene) -> None:
 def test_lines_without_an_effect_are_told(run: Run, small: Small) -> None:
     small.policy(small.text.replace("[commits]\n", '[commits]\nallowed-signers = "allowed"\n'))
     (small.path / ".chainverify" / "allowed").write_text(
-        "# people\n" + small.mallory.allowed("mallory@example.org", 'namespaces="file"') + small.alice.allowed("b\u202e@example.org")
+        "# people\n" + small.mallory.allowed("mallory@example.org", 'namespaces="file"')
+        + small.alice.allowed("b\u202e@example.org")
     )
     done = run(small.path, "policy", "check")
     assert (done.status, done.err) == (0, "")

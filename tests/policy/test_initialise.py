@@ -9,7 +9,6 @@ import pytest
 
 from chainverify.git.repository import Repository as Git
 from chainverify.jobs import history, initialise, policies
-from chainverify.jobs.observe import Crowd, Person
 from chainverify.policy.load import parse
 from chainverify.policy.material import signing_material
 from chainverify.policy.model import Policy
@@ -231,17 +230,3 @@ def test_hostile_paths(world: Repository, keys: dict[str, SshKey]) -> None:
     text, policy = initial(world)
     assert policy.commits is None
     assert '# x?[commits]??".pub holds keys, too' in text
-
-
-def test_people_who_share_an_address_or_key_are_one() -> None:
-    crowd = Crowd()
-    crowd.add(Person("A", ("a@x.org",), ("ssh-ed25519 AAA",), (), ("1",)))
-    crowd.add(Person("B", ("b@x.org",), ("ssh-ed25519 BBB",), (), ("2",)))
-    crowd.add(Person("A", ("c@x.org",), (), (), ("3",)))
-    crowd.add(Person("C", ("A@X.ORG",), ("ssh-ed25519 BBB",), (), ("4",)))
-    people = crowd.people()
-    assert len(people) == 2
-    joined = next(each for each in people if len(each.emails) == 2)
-    assert joined.emails == ("a@x.org", "b@x.org")
-    assert joined.ssh == ("ssh-ed25519 AAA", "ssh-ed25519 BBB")
-    assert len({each.name.casefold() for each in people}) == 2

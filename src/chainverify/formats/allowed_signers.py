@@ -23,6 +23,8 @@ MAX_PATTERN_BYTES: Final = 1022
 """The longest pattern of a list; OpenSSH lets a list with a longer one match nothing."""
 MAX_NAME_BYTES: Final = 1024
 """The longest name that a pattern is tried on; a longer one matches nothing (no address has over 320)."""
+GIT: Final = b"git"
+"""The namespace of signatures of commits and tags."""
 
 _SPACE: Final = " \t"
 _WILD: Final = frozenset("*?!")
@@ -54,6 +56,11 @@ class AllowedSigner(NamedTuple):
     valid_after: int | None = None
     valid_before: int | None = None
     assumed_utc: bool = False
+
+    @property
+    def for_git(self) -> bool:
+        """Whether the line counts for signatures of commits and tags, by its namespaces."""
+        return self.namespaces is None or matches_namespace(self.namespaces, GIT)
 
 
 def parse(data: bytes) -> tuple[AllowedSigner, ...]:

@@ -22,8 +22,6 @@ MAX_TOGETHER: Final = 100
 """How many lines with the same key are compared with each other."""
 MAX_NAMES: Final = 4
 """How many names one message holds."""
-NAMESPACE: Final = b"git"
-"""The namespace of signatures of commits and tags."""
 
 
 class Idle(NamedTuple):
@@ -57,7 +55,7 @@ def idle_lines(policy: Policy, material: SigningMaterial) -> tuple[Idle, ...]:
     plain: dict[bytes, list[_Line]] = {}
     for each, line in lines:
         together = plain.setdefault(line.key.blob, [])
-        if not line.cert_authority and _for_git(line) and len(together) < MAX_TOGETHER:
+        if not line.cert_authority and line.for_git and len(together) < MAX_TOGETHER:
             together.append(_Line(each.signer, line))
     return tuple(
         Idle(_path(each), line.number, message, hint)
@@ -69,7 +67,7 @@ def idle_lines(policy: Policy, material: SigningMaterial) -> tuple[Idle, ...]:
 def _told(one: _Line, owner: str, plain: dict[bytes, list[_Line]], rules: SignatureRules) -> _Told:
     """What is to be told of one line; `owner` has its key in `ssh`."""
     line = one.line
-    if not _for_git(line):
+    if not line.for_git:
         yield f'namespaces="{line.namespaces}" does not have git: the line allows no commit and no tag', "add git to the list"
     elif line.cert_authority:
         return
@@ -129,10 +127,6 @@ def _of_shared(line: AllowedSigner, plain: Sequence[_Line], rules: SignatureRule
     odd = tuple(each for each in names if "@" not in each)
     if odd and {"committer-email", "author-email"}.intersection(rules.commits.identity):
         yield f"{_some(odd)} is no e-mail address, so it is no committer's", "write the address that the person's commits have"
-
-
-def _for_git(line: AllowedSigner) -> bool:
-    return line.namespaces is None or allowed_signers.matches_namespace(line.namespaces, NAMESPACE)
 
 
 def _person(address: str, rules: SignatureRules) -> str:

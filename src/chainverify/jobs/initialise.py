@@ -10,8 +10,9 @@ from collections.abc import Iterator
 
 from chainverify.errors import PolicyError
 from chainverify.git.repository import Repository
+from chainverify.jobs.crowd import Person
 from chainverify.jobs.enrol import stem
-from chainverify.jobs.observe import COMMITS_MAX, Keyless, Observed, Person, observe
+from chainverify.jobs.observe import COMMITS_MAX, Keyless, Observed, observe
 from chainverify.policy.globs import check_repository
 from chainverify.policy.normal import basic_string
 
@@ -94,8 +95,8 @@ def _signers(seen: Observed) -> Iterator[str]:
         yield '# gitsign = [{ identity = "alice@example.org", issuer = "https://accounts.example.org" }]'
         yield '# x509-roots = ["ca.pem"]               # in [commits]: everybody with an e-mail certificate of it'
     for path in seen.other_keys:
-        yield f"# {path} holds keys, too, which made none of the commits or are too large to stand here. If they belong to one"
-        yield "# of your people: put them below .chainverify/ and name the file in that person's table."
+        yield f"# {path} holds keys, too, which made none of the commits, have limits, or are too large to stand here. If they"
+        yield "# belong to one of your people: put them below .chainverify/ and name the file in that person's table."
 
 
 def keyless(seen: Keyless) -> Iterator[str]:

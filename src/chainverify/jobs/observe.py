@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from chainverify.errors import ChainverifyError, Malformed, PolicyError, SignatureError, UsageError
-from chainverify.formats import armor, message, objects, openpgp, openpgp_keys, sshkey, sshsig
+from chainverify.errors import ChainverifyError, PolicyError, UsageError
+from chainverify.formats import allowed_signers, armor, message, objects, openpgp, openpgp_keys, sshkey, sshsig
 from chainverify.git.objects import ObjectReader
 from chainverify.git.repository import Repository
 from chainverify.git.trees import REGULAR, files
+from chainverify.jobs.crowd import Crowd, Person, address, key_line, of_line, plain_text
 from chainverify.model.gitobject import Commit
 from chainverify.model.signing import Clock, Format, KeyMaterial, SignatureOptions, SigningMaterial
-from chainverify.policy.signers import EMAIL
 from chainverify.signatures import backends
 
 COMMITS_MAX: Final = 500
@@ -44,21 +44,6 @@ _TICKET: Final = re.compile(r"([A-Z][A-Z0-9_]+)-[0-9]+: \S")
 
 _LATER: Final = 1 << 40
 """A `now` for which no signature is from the future; keys are judged at the claimed times."""
-
-
-class Person(NamedTuple):
-    """Someone who was seen: `ssh` are key lines, `openpgp` armored keys, `where` says what was seen, for a comment.
-
-    `marks` are the fingerprints of the OpenPGP keys; `named` is True where an allowed_signers file already trusts the keys.
-    """
-
-    name: str
-    emails: tuple[str, ...]
-    ssh: tuple[str, ...]
-    openpgp: tuple[str, ...]
-    where: tuple[str, ...]
-    marks: tuple[str, ...] = ()
-    named: bool = False
 
 
 class Keyless(NamedTuple):
@@ -167,74 +152,15 @@ def _kinds(commits: list[Commit], looked: int) -> dict[str, int]:
     return kinds
 
 
-def plain_text(raw: bytes) -> str:
-    """A name from an object, fit to be written: what is not printable becomes `?`."""
-    found = raw.decode("utf-8", "replace").strip()
-    return "".join(c if c.isprintable() else "?" for c in found)[:100]
-
-
-def address(written: str) -> str | None:
-    """An address that a policy can hold, None for any other text."""
-    return written if len(written) <= 254 and written.isprintable() and re.fullmatch(EMAIL.pattern, written) else None
-
-
 def _committer(commit: Commit) -> str | None:
     return address(plain_text(commit.committer.email))
-
-
-class Crowd:
-    """People as they turn up: whoever shares an address or a key is one person."""
-
-    def __init__(self) -> None:
-        self._people: list[Person] = []
-
-    def add(self, person: Person) -> None:
-        """Take in what was seen of a person."""
-        marks = _marks(person)
-        same = [each for each in self._people if marks & _marks(each)]
-        self._people = [each for each in self._people if each not in same]
-        for each in same[::-1]:
-            person = Person(
-                each.name or person.name, _union(each.emails, person.emails, fold=True), _union(each.ssh, person.ssh),
-                _union(each.openpgp, person.openpgp), _union(each.where, person.where),
-                _union(each.marks, person.marks), each.named or person.named,
-            )
-        self._people.append(person)
-
-    def people(self) -> tuple[Person, ...]:
-        """Everyone, their names made distinct."""
-        wanted = (person.name.removeprefix("role:") or (person.emails or ("someone",))[0] for person in self._people)
-        return tuple(person._replace(name=name) for person, name in zip(self._people, distinct(wanted), strict=True))
-
-
-def distinct(names: Iterable[str]) -> Iterator[str]:
-    """The names, each made another than those before it by a number, upper and lower case alike."""
-    taken: set[str] = set()
-    for wanted in names:
-        name, number = wanted, 1
-        while name.casefold() in taken:
-            number += 1
-            name = f"{wanted} ({number})"
-        taken.add(name.casefold())
-        yield name
-
-
-def _marks(person: Person) -> frozenset[str]:
-    keys = [" ".join(line.split()[:2]) for line in person.ssh]
-    return frozenset((*(email.casefold() for email in person.emails), *keys, *person.marks))
-
-
-def _union(one: tuple[str, ...], other: tuple[str, ...], *, fold: bool = False) -> tuple[str, ...]:
-    found = {(text.casefold() if fold else text): text for text in (*other, *one)}
-    order = dict.fromkeys(text.casefold() if fold else text for text in (*one, *other))
-    return tuple(found[key] for key in order)
 
 
 def _own_key(commit: Commit, crowd: Crowd) -> None:
     """An SSH signature carries its key: take it where it really made the signature."""
     line, email = proved_key(commit.payload, commit.signature or b"", commit.committer.time), _committer(commit)
     if line and email is not None:
-        crowd.add(Person(plain_text(commit.committer.name), (email,), (line,), (), ("signatures of the history",)))
+        crowd.add(Person(plain_text(commit.committer.name), (email,), (line,), where=("signatures of the history",)))
 
 
 def proved_key(payload: bytes, signature: bytes, time: int) -> str:
@@ -252,13 +178,6 @@ def proved_key(payload: bytes, signature: bytes, time: int) -> str:
     except ChainverifyError:
         return ""
     return line
-
-
-def key_line(key: sshkey.SshPublicKey) -> str:
-    """A key as a policy's `ssh` takes it."""
-    import binascii
-
-    return f"{key.kind} {binascii.b2a_base64(key.blob, newline=False).decode('ascii')}"
 
 
 def _verify(commit: Commit, rings: backends.Keyrings) -> str:
@@ -371,7 +290,10 @@ class _Tree:
         base = path.rpartition("/")[2]
         if base in _ALLOWED_SIGNERS:
             for person in _allowed_signers(data, shown):
-                crowd.add(person)
+                if person is not None:
+                    crowd.add(person)
+                elif shown not in self.other_keys:
+                    self.other_keys.append(shown)
         elif base.endswith((".asc", ".gpg")):
             self._openpgp(data, shown, crowd)
         elif data.lstrip().startswith(b"-----BEGIN PUBLIC KEY-----"):
@@ -399,7 +321,7 @@ class _Tree:
         emails = dict.fromkeys(email for name in names if (email := openpgp_keys.email(name)) and address(email))
         name = plain_text(names[0].partition(b"<")[0]) if names else shown
         mark = certificates[0].primary.fingerprint.hex()
-        crowd.add(Person(name, tuple(emails), (), (text,), (shown,), (mark,)))
+        crowd.add(Person(name, tuple(emails), openpgp=(text,), where=(shown,), marks=(mark,)))
 
     def _images(self, path: str, data: bytes) -> None:
         from chainverify.manifests import extract
@@ -422,21 +344,17 @@ def _public_keys(data: bytes, shown: str, crowd: Crowd) -> None:
     for line in lines:
         email = address(line.comment)
         name = plain_text(line.comment.encode()) or shown
-        crowd.add(Person(name, (email,) if email else (), (key_line(line.key),), (), (shown,)))
+        crowd.add(Person("" if email else name, (email,) if email else (), (key_line(line.key),), where=(shown,)))
 
 
-def _allowed_signers(data: bytes, shown: str) -> Iterator[Person]:
-    """The plain lines of an allowed_signers file: principals that are addresses, no authorities, no options."""
+def _allowed_signers(data: bytes, shown: str) -> Iterator[Person | None]:
+    """Whom the lines of an allowed_signers file name, None for a line of which no more can be said here than where it stands:
+    authorities, times, patterns. Lines that cannot be read are left alone, for the file is not yet anybody's policy."""
     for raw in data.split(b"\n"):
-        words = raw.decode("utf-8", "replace").split()
-        at = next((i for i, word in enumerate(words[:3]) if word in sshkey.SUPPORTED), 0)
-        if not at or (at == 2 and not words[1].startswith("namespaces=")):
-            continue
-        emails = [email for word in words[0].strip('"').split(",") if "*" not in word and (email := address(word))]
         try:
-            key, _ = sshkey.parse_line(" ".join(words[at:at + 2]).encode())
-            backends.load(SigningMaterial(ssh=(KeyMaterial("someone", key_line(key).encode(), "observed"),)))
-        except (Malformed, PolicyError, SignatureError):
+            (line,) = allowed_signers.parse(raw)
+            backends.load(SigningMaterial(ssh=(KeyMaterial("someone", key_line(line.key).encode(), "observed"),)))
+        except ChainverifyError:
             continue
-        if emails:
-            yield Person(emails[0], tuple(emails), (key_line(key),), (), (shown,), named=True)
+        person, _ = of_line(line, shown)
+        yield None if person is None or person.lines else person

@@ -5,9 +5,10 @@ from __future__ import annotations
 import shlex
 
 from chainverify.jobs.claims import issuer
+from chainverify.jobs.crowd import address, plain_text
 from chainverify.jobs.enrol import stem
 from chainverify.jobs.initialise import keyless
-from chainverify.jobs.observe import Keyless, address, plain_text, proved_key
+from chainverify.jobs.observe import Keyless, proved_key
 from chainverify.model.gitobject import Ident
 from chainverify.policy import edit
 from chainverify.policy.model import Policy

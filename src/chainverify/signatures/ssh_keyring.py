@@ -14,7 +14,7 @@ from chainverify.formats.krl import RevokedKeys
 from chainverify.formats.sshkey import SshPublicKey
 from chainverify.model.signing import KeyMaterial, SigningMaterial
 from chainverify.signatures import facts
-from chainverify.signatures.ssh_crypto import NAMESPACE, Key, decode
+from chainverify.signatures.ssh_crypto import Key, decode
 
 MAX_SHOWN_LINES: Final = 3
 """How many lines of allowed signers files one message names."""
@@ -182,7 +182,7 @@ class _Found:
             each.signer,
             line.principals,
             place,
-            line.namespaces is None or allowed_signers.matches_namespace(line.namespaces, NAMESPACE),
+            line.for_git,
             line.valid_after,
             line.valid_before,
             ("allowed-signers-time-as-utc",) if line.assumed_utc else (),
