@@ -234,6 +234,7 @@ def test_certificates_show_their_principals(run: Run, small: Small, tmp_path: Pa
     assert (status, failed(found)) == (1, ["key"])
     assert fact(found, "signature", "principals") == ("alice@example.org", True)
     assert "the-id" in fact(found, "signature", "certificate")[0]
+    assert f'#   alice@example.org cert-authority,namespaces="git" {ca.public.rsplit(" ", 1)[0]}\n' in stanza(found)
     (small.path / ".chainverify" / "ca").write_text(ca.allowed("alice@example.org", "cert-authority"))
     small.policy(small.text.replace('ssh = ["', 'allowed-signers = "ca"\nssh = ["'))
     status, found = explained(run, small.path, "HEAD")

@@ -156,6 +156,51 @@ def test_an_openpgp_signer_without_a_key_file_is_told_of(world: Repository) -> N
     assert verdicts(world, done) == [("verified", "pass")] * 2
 
 
+def certificates(world: Repository, keys: dict[str, SshKey], *names: str) -> None:
+    for number, name in enumerate(names):
+        certificate = keys["other"].certify(keys["alice"], name)
+        world.commit(f"{number}", {"a": str(number)}, key=certificate)
+
+
+def test_an_authority_of_ssh_certificates_is_told_of(world: Repository, keys: dict[str, SshKey]) -> None:
+    """The comment says which one, how often and for whom, and believes it once the # is away and the line in its file."""
+    certificates(world, keys, "alice@example.org,root", "alice@example.org,deploy@example.org")
+    text, policy = initial(world)
+    assert (policy.commits, policy.signers) == (None, ())
+    assert f"# 2 commits by keys that the SSH authority {keys['other'].fingerprint} certified, for alice@example.org, dep" in text
+    line = next(each for each in text.split("\n") if "cert-authority" in each and each.startswith("#   "))[4:]
+    assert line == "alice@example.org,deploy@example.org " + keys["other"].allowed("", 'cert-authority,namespaces="git"').strip()
+    done = text.replace("# [commits]", "[commits]\n" + 'allowed-signers = ["allowed_signers"]')
+    (world.path / ".chainverify").mkdir()
+    (world.path / ".chainverify" / "allowed_signers").write_text(line + "\n")
+    assert verdicts(world, done) == [("verified", "pass")] * 2
+
+
+def test_an_authority_that_names_no_addresses(world: Repository, keys: dict[str, SshKey]) -> None:
+    certificates(world, keys, "alice", "alice")
+    text, _ = initial(world)
+    line = next(each for each in text.split("\n") if "cert-authority" in each)[4:]
+    assert line.startswith('alice cert-authority,namespaces="git" ssh-ed25519 ')
+    assert "These names are no addresses" in text
+    person = '[[signers]]\nname = "Alice"\nemails = ["alice@example.org"]\nallowed-signers = ["alice"]\n'
+    (world.path / ".chainverify").mkdir()
+    (world.path / ".chainverify" / "alice").write_text(line + "\n")
+    assert verdicts(world, text.replace("# [commits]", "[commits]") + person) == [("verified", "pass")] * 2
+
+
+def test_no_authority_is_told_of_that_certified_nobody(world: Repository, keys: dict[str, SshKey]) -> None:
+    for arguments in (("",), ("x@example.org", "-h"), ("*@example.org",)):
+        world.commit("1", {"a": str(arguments)}, key=keys["other"].certify(keys["alice"], *arguments))
+    oid = world.commit("real", {"a": "2"}, key=keys["other"].certify(keys["alice"], "alice@example.org"))
+    world.update("HEAD", world.write("commit", world.read(oid).replace(b"real", b"fake")))
+    text, _ = initial(world)
+    assert "SSH authority" not in text
+    # one that has expired since is no less of an authority
+    old = keys["other"].certify(keys["alice"], "alice@example.org", "-V", "20200101000000Z:20200102000000Z")
+    world.commit("old", {"a": "3"}, key=old)
+    assert "# 1 commit by keys that the SSH authority" in initial(world)[0]
+
+
 @pytest.mark.tool("gpg")
 def test_a_commit_in_another_name_proves_nothing(world: Repository) -> None:
     with GpgHome.create() as home:

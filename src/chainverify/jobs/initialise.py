@@ -7,15 +7,18 @@ confirmed it and removed the mark. Sections of which nothing was observed stand 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from chainverify.errors import PolicyError
 from chainverify.git.repository import Repository
-from chainverify.jobs.crowd import Person
+from chainverify.jobs.crowd import Person, address
 from chainverify.jobs.enrol import stem
-from chainverify.jobs.observe import COMMITS_MAX, Keyless, Observed, observe
+from chainverify.jobs.observe import COMMITS_MAX, Certified, Keyless, Observed, observe
 from chainverify.policy.globs import check_repository
 from chainverify.policy.normal import basic_string
 
+NAMES_MAX: Final = 20
+"""How many names of one authority's certificates are written."""
 _TITLES = {"openpgp": "OpenPGP", "ssh": "SSH", "x509": "X.509 or gitsign", "other": "unreadable", "none": "unsigned"}
 
 
@@ -86,6 +89,8 @@ def _signers(seen: Observed) -> Iterator[str]:
         yield '# openpgp = ["keys/alice.asc"]          # a file below .chainverify/'
     for each in seen.keyless:
         yield from keyless(each)
+    for authority in seen.certified:
+        yield from certified(authority)
     count = seen.kinds.get("x509", 0)
     if count:
         yield ""
@@ -111,6 +116,28 @@ def keyless(seen: Keyless) -> Iterator[str]:
     yield f"# name = {basic_string(seen.name)}"
     yield f"# emails = [{basic_string(seen.email)}]"
     yield f'# openpgp = ["keys/{file}.asc"]'
+
+
+def certified(seen: Certified) -> Iterator[str]:
+    """What to do about an authority whose SSH certificates were seen: the lines of a policy that would believe it."""
+    addresses = [name for name in seen.names if address(name)]
+    commits = "1 commit" if seen.commits == 1 else f"{seen.commits} commits"
+    named = addresses or seen.names
+    shown = ", ".join(named[:NAMES_MAX]) + (f" and {len(named) - NAMES_MAX} more" if len(named) > NAMES_MAX else "")
+    yield ""
+    yield f"# {commits} by keys that the SSH authority {seen.fingerprint} certified, for {shown}."
+    yield "# Whoever has the authority's key can sign as everybody whose name stands before it: compare the fingerprint with those"
+    if addresses:
+        yield "# who run it. Then write this line into .chainverify/allowed_signers (*@example.org would be all of a domain):"
+        yield f'#   {",".join(addresses[:NAMES_MAX])} cert-authority,namespaces="git" {seen.line}'
+        yield "# and name the file in [commits]; a person of [[signers]] with one of these addresses is the one who signed:"
+        yield '# allowed-signers = ["allowed_signers"]'
+    else:
+        yield "# who run it. These names are no addresses, so the policy must say whose they are: write this line, with the names of"
+        yield "# one person each, into a file below .chainverify/,"
+        yield f'#   {",".join(seen.names[:NAMES_MAX])} cert-authority,namespaces="git" {seen.line}'
+        yield "# and name the file in that person's [[signers]] table:"
+        yield '# allowed-signers = ["keys/alice.allowed_signers"]'
 
 
 def _signer(person: Person) -> Iterator[str]:

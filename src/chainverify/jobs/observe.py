@@ -11,14 +11,14 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from chainverify.errors import ChainverifyError, PolicyError, UsageError
-from chainverify.formats import allowed_signers, armor, message, objects, openpgp, openpgp_keys, sshkey, sshsig
+from chainverify.errors import ChainverifyError, PolicyError, SignatureError, UsageError
+from chainverify.formats import allowed_signers, armor, message, objects, openpgp, openpgp_keys, sshcert, sshkey, sshsig
 from chainverify.git.objects import ObjectReader
 from chainverify.git.repository import Repository
 from chainverify.git.trees import REGULAR, files
 from chainverify.jobs.crowd import Crowd, Person, address, key_line, of_line, plain_text
 from chainverify.model.gitobject import Commit
-from chainverify.model.signing import Clock, Format, KeyMaterial, SignatureOptions, SigningMaterial
+from chainverify.model.signing import Clock, Evidence, Format, KeyMaterial, SignatureOptions, SigningMaterial
 from chainverify.signatures import backends
 
 COMMITS_MAX: Final = 500
@@ -30,7 +30,7 @@ MANIFESTS_MAX: Final = 2000
 MANIFEST_BYTES_MAX: Final = 1 << 20
 TAGS_MAX: Final = 500
 KEYLESS_MAX: Final = 20
-"""OpenPGP signers without a key file that are told of."""
+"""OpenPGP signers without a key file, and authorities of SSH certificates, that are told of."""
 TICKET_SHARE: Final = 0.8
 """The share of subjects that must start with a ticket before tickets are asked for."""
 
@@ -58,12 +58,24 @@ class Keyless(NamedTuple):
     commits: int
 
 
+class Certified(NamedTuple):
+    """SSH signatures by keys that one authority certified: its key `line` and `fingerprint`, and whom the certificates name.
+
+    `commits` counts them. That the certificates are by this key is proved, not that anybody should believe it.
+    """
+
+    line: str
+    fingerprint: str
+    names: tuple[str, ...]
+    commits: int = 1
+
+
 class Observed(NamedTuple):
     """All facts. `head` is None without commits; `looked` of the commits were read, `whole` says that these were all.
 
     `kinds` counts commits by form of signature (`openpgp`, `ssh`, `x509`, `other`, `none`), `proved` those that the people's
     keys made with an address of theirs. `tickets` are project keys, `plain` counts subjects without one. `images` are globs.
-    `keyless` are OpenPGP signers without a key file.
+    `keyless` are OpenPGP signers without a key file, `certified` the authorities of SSH certificates.
     """
 
     head: str | None = None
@@ -80,6 +92,7 @@ class Observed(NamedTuple):
     image_keys: tuple[str, ...] = ()
     other_keys: tuple[str, ...] = ()
     keyless: tuple[Keyless, ...] = ()
+    certified: tuple[Certified, ...] = ()
 
 
 def observe(repo: Repository) -> Observed:
@@ -121,6 +134,7 @@ def observe(repo: Repository) -> Observed:
         image_keys=tuple(seen.image_keys),
         other_keys=tuple(dict.fromkeys((*unused, *seen.other_keys))),
         keyless=_keyless(commits, everyone),
+        certified=_authorities(commits),
     )
 
 
@@ -178,6 +192,41 @@ def proved_key(payload: bytes, signature: bytes, time: int) -> str:
     except ChainverifyError:
         return ""
     return line
+
+
+def proved_authority(payload: bytes, signature: bytes, time: int) -> Certified | None:
+    """The authority whose certificate came with an SSH signature, where both are good or were so once; None for any other.
+
+    `time` is what the object claims, in seconds since the epoch. Certificates for hosts, and those that name nobody, are none.
+    """
+    formats: tuple[Format, ...] = ("ssh",)
+    try:
+        if backends.detect(signature) != "ssh" or not sshcert.is_certificate(blob := sshsig.parse(signature).public_key):
+            return None
+        authority = sshcert.parse(blob).authority
+        line = key_line(authority)
+        trusted = KeyMaterial("", f"* cert-authority {line}".encode("ascii"), "observed")
+        rings = backends.load(SigningMaterial(allowed_signers=(trusted,)))
+        proof = backends.verify(payload, signature, rings, Clock(time, _LATER), SignatureOptions(), formats)
+    except SignatureError as error:
+        if error.rule != "signer-expired" or not isinstance(error.proof, Evidence):
+            return None
+        proof = error.proof
+    except ChainverifyError:
+        return None
+    return Certified(line, authority.fingerprint, proof.principals)
+
+
+def _authorities(commits: list[Commit]) -> tuple[Certified, ...]:
+    """The authorities of SSH certificates, most commits first."""
+    found: dict[str, Certified] = {}
+    for commit in commits:
+        one = proved_authority(commit.payload, commit.signature or b"", commit.committer.time)
+        if one is not None:
+            before = found.get(one.line, one._replace(names=(), commits=0))
+            names = tuple(dict.fromkeys((*before.names, *one.names)))
+            found[one.line] = one._replace(names=names, commits=before.commits + 1)
+    return tuple(sorted(found.values(), key=lambda each: -each.commits)[:KEYLESS_MAX])
 
 
 def _verify(commit: Commit, rings: backends.Keyrings) -> str:

@@ -7,8 +7,8 @@ import shlex
 from chainverify.jobs.claims import issuer
 from chainverify.jobs.crowd import address, plain_text
 from chainverify.jobs.enrol import stem
-from chainverify.jobs.initialise import keyless
-from chainverify.jobs.observe import Keyless, proved_key
+from chainverify.jobs.initialise import certified, keyless
+from chainverify.jobs.observe import Keyless, proved_authority, proved_key
 from chainverify.model.gitobject import Ident
 from chainverify.policy import edit
 from chainverify.policy.model import Policy
@@ -42,7 +42,8 @@ def proposal(payload: bytes, signature: bytes, ident: Ident | None, policy: Poli
         )
     line = proved_key(payload, signature, ident.time) if form == "ssh" else ""
     if not line:
-        return ()
+        authority = proved_authority(payload, signature, ident.time)
+        return tuple(text for text in certified(authority) if text) if authority is not None else ()
     if known is not None:
         return (
             *(f"# {text}" for text in _WARNING),
