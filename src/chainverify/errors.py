@@ -6,6 +6,8 @@ Exceptions neither print nor exit: the surfaces (`hook`, `cli`) turn them into f
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class ChainverifyError(Exception):
     """Base of all errors raised on purpose.
@@ -68,7 +70,8 @@ class SignatureError(ChainverifyError):
 
     `code` is the finer result of the format (`BAD`, `NO_KEY`, `EXPIRED_AT_T`, `WEAK_HASH`, ...), see docs/rules. `proof` is the
     `model.signing.Evidence` of what was proved all the same, where a key of the policy made the signature and does not count:
-    the other questions of the policy are asked of it too.
+    the other questions of the policy are asked of it too. `also` is whatever else refuses it: a policy may only advise the rule
+    of this one.
     """
 
     rule = "signature-bad"
@@ -86,6 +89,17 @@ class SignatureError(ChainverifyError):
         super().__init__(message, hint=hint, rule=rule, evidence=evidence)
         self.code = code
         self.proof: object = None
+        self.also: tuple[SignatureError, ...] = ()
+
+
+def first_of(problems: Sequence[SignatureError], proof: object) -> SignatureError:
+    """The first of several errors about one signature, with what was proved and the errors that have other rules."""
+    first = problems[0]
+    by_rule: dict[str, SignatureError] = {}
+    for each in problems:
+        by_rule.setdefault(each.rule, each)
+    first.proof, first.also = proof, tuple(by_rule.values())[1:]
+    return first
 
 
 class ImageError(ChainverifyError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -79,6 +80,21 @@ def ssh_revoked(directory: Path, gpg: GpgHome) -> Refused:
     key = SshKey.create(directory, "bob")
     (directory / "revoked").write_text(key.public + "\n")
     return Refused(key, f'ssh = "{key.public}"', "signer-revoked", 'ssh-revoked = "revoked"')
+
+
+@pytest.mark.parametrize(("advised", "enforced"), [("signer-revoked", "signer-expired"), ("signer-expired", "signer-revoked")])
+@pytest.mark.parametrize("rsa", [False, True])
+def test_a_key_that_is_revoked_and_over_is_told_to_be_both(tmp_path: Path, advised: str, enforced: str, rsa: bool) -> None:
+    """With the one advised, the other counts: it is not hidden behind it."""
+    with GpgHome.create() as gpg:
+        key = gpg.key("Bob Example <bob@example.org>", "rsa2048" if rsa else "ed25519", when=int(time.time()) - 100, expires=5000)
+        (tmp_path / "bob.asc").write_bytes(gpg.export(key))
+        (tmp_path / "bob.rev").write_bytes(gpg.revocation(key, 2, when=int(time.time()) - 50))
+        world = World.create(tmp_path / "r")
+        world.commit("JIRA-1: own", {"a": "1"}, key=key, author=BOB)
+    keys, commits = 'openpgp = ["bob.asc", "bob.rev"]', 'key-validity = "now"'
+    verdict, found = judged(world, tmp_path, keys, advised, commits=commits)
+    assert (verdict, sorted(found)) == ("fail", sorted([(advised, "warning"), (enforced, "error")]))
 
 
 @pytest.mark.parametrize("make", [openpgp_revoked, ssh_expired, ssh_named_and_expired, ssh_revoked])

@@ -24,12 +24,12 @@ Sign = Callable[[bytes], bytes]
 
 
 class Told(NamedTuple):
-    """A verdict, rule and level of each finding on the commit, and the signer that each of them names."""
+    """A verdict, rule and level of each finding on the commit, and the signer and the code that each of them names."""
 
     verdict: str
     rules: list[tuple[str, str]]
     signers: list[object]
-    messages: list[str]
+    codes: list[object]
 
 
 def signed(world: World, sign: Sign, committer: Person, *, when: int | None = None) -> str:
@@ -60,5 +60,5 @@ def _told(report: Report, oid: str) -> Told:
     findings: list[Finding] = [each for each in report.findings if each.subject.id == oid]
     return Told(
         verdict(report), [(each.rule, each.level) for each in findings],
-        [each.evidence.get("signer") for each in findings], [each.message for each in findings],
+        [each.evidence.get("signer") for each in findings], [each.evidence.get("code") for each in findings],
     )  # fmt: skip

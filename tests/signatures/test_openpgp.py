@@ -509,6 +509,11 @@ def test_bindings(forged: Forged, other_home: GpgHome, name: str) -> None:
     make, expected, gpg = BINDINGS[name]
     data = certificate(forged.primary, [forged.user], [Bound(forged.subkey, make(forged))])
     assert judged(PAYLOAD, forged.signature, ring_of(data)) == expected
+    if expected == UNBOUND:
+        # whoever only advises the rule must not take a subkey for its owner's that anybody can put there
+        with pytest.raises(SignatureError) as caught:
+            proof(forged.signature, ring_of(data))
+        assert caught.value.proof is None
     said = gpg_says(other_home, data, forged.signature)
     assert (said == gpg) != (name in KNOWN_GPG_DIFFERENCES), said
 

@@ -126,15 +126,15 @@ def certified(seen: Certified) -> Iterator[str]:
     shown = ", ".join(named[:NAMES_MAX]) + (f" and {len(named) - NAMES_MAX} more" if len(named) > NAMES_MAX else "")
     yield ""
     yield f"# {commits} by keys that the SSH authority {seen.fingerprint} certified, for {shown}."
-    yield "# Whoever has the authority's key can sign as everybody whose name stands before it: compare the fingerprint with those"
+    yield "# Whoever has the authority's key can sign as everybody whose name stands before it: compare the fingerprint with"
     if addresses:
-        yield "# who run it. Then write this line into .chainverify/allowed_signers (*@example.org would be all of a domain):"
+        yield "# those who run it. Then write this line into .chainverify/allowed_signers (*@example.org: all of a domain):"
         yield f'#   {",".join(addresses[:NAMES_MAX])} cert-authority,namespaces="git" {seen.line}'
         yield "# and name the file in [commits]; a person of [[signers]] with one of these addresses is the one who signed:"
         yield '# allowed-signers = ["allowed_signers"]'
     else:
-        yield "# who run it. These names are no addresses, so the policy must say whose they are: write this line, with the names of"
-        yield "# one person each, into a file below .chainverify/,"
+        yield "# those who run it. These names are no addresses, so the policy must say whose they are: write this line, with"
+        yield "# the names of one person each, into a file below .chainverify/,"
         yield f'#   {",".join(seen.names[:NAMES_MAX])} cert-authority,namespaces="git" {seen.line}'
         yield "# and name the file in that person's [[signers]] table:"
         yield '# allowed-signers = ["keys/alice.allowed_signers"]'

@@ -102,19 +102,23 @@ def refused(
     cannot be told that it is the person whom the object names, and that counts as if it were not.
     """
     found = from_error(subject, error)
-    if not isinstance(error, SignatureError) or error.rule not in _PROVED:
+    if not isinstance(error, SignatureError):
         return [found]
+    also = [from_error(subject, each) for each in error.also]
+    if error.rule not in _PROVED:
+        return [found, *also]
+    told = {error.rule, *(each.rule for each in also)}
     proof = error.proof
     if not isinstance(proof, Evidence):
-        if error.rule not in rules.relaxed or error.rule == "identity-mismatch":
-            return [found]
+        if error.rule not in rules.relaxed or "identity-mismatch" in told:
+            return [found, *also]
         message = "nobody was proved to have signed it, so nothing says that it is the person it names"
-        return [found, Finding("identity-mismatch", FAIL, subject, message, error.hint, evidence=found.evidence)]
-    others = [each for each in judge(subject, named, proof, clock, rules) if each.status != PASS and each.rule != error.rule]
+        return [found, *also, Finding("identity-mismatch", FAIL, subject, message, error.hint, evidence=found.evidence)]
+    others = [each for each in judge(subject, named, proof, clock, rules) if each.status != PASS and each.rule not in told]
     person = _person(named, proof, rules)
     signer = proof.signer if isinstance(person, _Nobody) else person.signer.name
     facts = {"signed_at": moment(proof.signed_at), "time_source": proof.time_source}
-    return [found._replace(evidence={**facts, **found.evidence, "signer": signer}), *others]
+    return [found._replace(evidence={**facts, **found.evidence, "signer": signer}), *also, *others]
 
 
 def unsigned_commit(subject: Subject) -> Finding:

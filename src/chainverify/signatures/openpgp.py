@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from cryptography.exceptions import InvalidSignature
 
-from chainverify.errors import Malformed, SignatureError
+from chainverify.errors import Malformed, SignatureError, first_of
 from chainverify.formats import openpgp, openpgp_keys
 from chainverify.formats.openpgp import Signature
 from chainverify.model.signing import Clock, Evidence, SignatureOptions
@@ -190,16 +190,36 @@ def _prove(payload: bytes, signature: bytes, keyring: OpenPgpKeyring, options: S
 def _judge(made: _Made, clock: Clock, options: SignatureOptions) -> Evidence:
     """What policy and time say of a good signature: the last part of step 4, and steps 6 to 11.
 
-    Raises `SignatureError` with the proof of who made it.
+    Raises `SignatureError` with all that refuses it, and the proof of who made it: a subkey that nothing binds is nobody's.
     """
-    try:
-        return _accepted(made, clock, options)
-    except SignatureError as error:
-        trusted = _rightful(made.candidates)[0]
-        time, source = clock.believed(options.key_validity, made.signature.created, "signature")
-        emails = trusted.certificate.standing(trusted.number, time, _MODES[options.key_validity]).emails
-        error.proof = _evidence_of(trusted, made, time, source, error.code, (), emails)
-        raise
+    candidates, parsed, left_fits = made
+    problems: list[SignatureError] = []
+    trusted = candidates[0]
+    if trusted.certificate.weak or trusted.certificate.dated or len(candidates) > 1:
+        try:
+            candidates = _with_strong_primary(candidates, options, dsa=_is_of_dsas_time(parsed, options))
+        except SignatureError as error:
+            problems.append(error)
+
+    believed = clock.believed(options.key_validity, parsed.created, "signature")
+    time, source = believed
+    trusted, standing = _standing(candidates, time, options)
+    refusals, notes = _accept(trusted, standing, parsed, believed, clock, lenient=options.key_validity == "identity")
+    problems += refusals
+    if problems:
+        bound = all(each.code != "NOT_BOUND" for each in problems)
+        proof = _evidence_of(trusted, made, time, source, problems[0].code, (), standing.emails)
+        raise first_of(problems, proof if bound else None)
+    if not left_fits:
+        notes += ("left16-mismatch",)
+    code = "GOOD"
+    if time != clock.now and options.key_validity != "identity":
+        today = trusted.certificate.standing(trusted.number, clock.now, _MODES[options.key_validity]).code
+        if today == "EXPIRED_AT_T":
+            code = "GOOD_EXPIRED_NOW"
+        elif today != "GOOD":
+            notes += ("key-today-" + today.lower().replace("_", "-"),)
+    return _evidence_of(trusted, made, time, source, code, notes, standing.emails)
 
 
 def _evidence_of(  # noqa: PLR0917 - the parts that differ from one signature to the next
@@ -216,29 +236,6 @@ def _rightful(candidates: tuple[TrustedKey, ...]) -> tuple[TrustedKey, ...]:
     if len(candidates) == 1:
         return candidates
     return tuple(item for item in candidates if item.certificate.keys[item.number].proven) or candidates
-
-
-def _accepted(made: _Made, clock: Clock, options: SignatureOptions) -> Evidence:
-    """The steps of `_judge`."""
-    candidates, parsed, left_fits = made
-    trusted = candidates[0]
-    if trusted.certificate.weak or trusted.certificate.dated or len(candidates) > 1:
-        candidates = _with_strong_primary(candidates, options, dsa=_is_of_dsas_time(parsed, options))
-
-    believed = clock.believed(options.key_validity, parsed.created, "signature")
-    time, source = believed
-    trusted, standing = _standing(candidates, time, options)
-    notes = _accept(trusted, standing, parsed, believed, clock, lenient=options.key_validity == "identity")
-    if not left_fits:
-        notes += ("left16-mismatch",)
-    code = "GOOD"
-    if time != clock.now and options.key_validity != "identity":
-        today = trusted.certificate.standing(trusted.number, clock.now, _MODES[options.key_validity]).code
-        if today == "EXPIRED_AT_T":
-            code = "GOOD_EXPIRED_NOW"
-        elif today != "GOOD":
-            notes += ("key-today-" + today.lower().replace("_", "-"),)
-    return _evidence_of(trusted, made, time, source, code, notes, standing.emails)
 
 
 def _check_algorithms(parsed: Signature, options: SignatureOptions) -> None:
@@ -390,33 +387,39 @@ def _accept(
     clock: Clock,
     *,
     lenient: bool,
-) -> tuple[str, ...]:
-    """Steps 6 to 9: the notes of a signature that may pass. Raises `SignatureError`."""
+) -> tuple[list[SignatureError], tuple[str, ...]]:
+    """Steps 6 to 9: what refuses a signature, and the notes of one that may pass."""
     created = parsed.created
     time, source = believed
     latest = clock.now if clock.arrival is None else min(clock.now, clock.arrival)
+    problems: list[SignatureError] = []
     if created > latest + MAX_FUTURE_SECONDS:
-        raise _refused(trusted, "FUTURE", f"it was made at {moment(created)}, {created - latest} seconds after the clock")
+        why = f"it was made at {moment(created)}, {created - latest} seconds after the clock"
+        problems.append(_refused(trusted, "FUTURE", why))
     made = trusted.certificate.keys[trusted.number].packet.created
     if created < made:
-        raise _refused(trusted, "FUTURE", f"it was made at {moment(created)}, before the key, which was made at {moment(made)}")
+        why = f"it was made at {moment(created)}, before the key, which was made at {moment(made)}"
+        problems.append(_refused(trusted, "FUTURE", why))
     if standing.code != "GOOD":
-        raise _refused(trusted, standing.code, f"{standing.message} (judged at {moment(time)}, {_TIMES[source]})")
+        for code, message in ((standing.code, standing.message), *standing.also):
+            problems.append(_refused(trusted, code, f"{message} (judged at {moment(time)}, {_TIMES[source]})"))
     notes = parsed.notes + trusted.key.notes + standing.notes
     if parsed.expires and created + parsed.expires <= max(clock.now, time):
         if not lenient:
-            raise _refused(trusted, "EXPIRED_AT_T", f"the signature itself expired at {moment(created + parsed.expires)}")
+            why = f"the signature itself expired at {moment(created + parsed.expires)}"
+            problems.append(_refused(trusted, "EXPIRED_AT_T", why))
         notes += ("signature-expired",)
     if parsed.signer_user_id is not None and not _names(parsed.signer_user_id, standing):
         if not lenient:
             shown = parsed.signer_user_id[:80].decode("utf-8", "backslashreplace")
-            raise _refused(trusted, "INVALID_UID", f"it says it is by {shown!r}, which was no valid user id of the key")
+            why = f"it says it is by {shown!r}, which was no valid user id of the key"
+            problems.append(_refused(trusted, "INVALID_UID", why))
         notes += ("signer-user-id-unknown",)
     if parsed.hash_algorithm == SHA1:
         notes += ("sha1",)
     if abs(clock.claimed - created) > SKEW_SECONDS:
         notes += ("skew",)
-    return notes
+    return problems, notes
 
 
 _TIMES: Final = {"signature": "the signature's own time", "arrival": "its arrival", "now": "the present"}

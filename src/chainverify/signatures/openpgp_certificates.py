@@ -77,7 +77,7 @@ class User(NamedTuple):
 class Standing(NamedTuple):
     """What a key is worth at a time: `code` is GOOD, or the reason why not with a `message` about the key.
 
-    `user_ids` are the valid ones at that time, `emails` their addresses.
+    `user_ids` are the valid ones at that time, `emails` their addresses. `also` are further reasons: codes with their messages.
     """
 
     code: str
@@ -85,6 +85,7 @@ class Standing(NamedTuple):
     notes: tuple[str, ...]
     user_ids: tuple[bytes, ...]
     emails: tuple[str, ...]
+    also: tuple[tuple[str, str], ...] = ()
 
 
 class Lifetime(NamedTuple):
@@ -169,19 +170,20 @@ class Certificate:
     def _judge(self, number: int, time: int, mode: Mode) -> Standing:
         users = [user for user in self.users if not _revoked(user, time) and _active(user.statements, time, mode)]
         notes = list(self.notes)
-        code, message = "GOOD", ""
+        problems: list[tuple[str, str]] = []
         for found, text in self._problems(number, time, mode, notes):
             if mode == "identity" and found in ("REVOKED_HARD", "REVOKED_SOFT_AT_T", "EXPIRED_AT_T"):
                 notes.append("key-" + found.lower().replace("_", "-"))
-                continue
-            code, message = found, text
-            break
+            else:
+                problems.append((found, text))
+        code, message = problems[0] if problems else ("GOOD", "")
         return Standing(
             code,
             message,
             tuple(dict.fromkeys(notes)),
             tuple(user.text for user in users if user.text),
             tuple(dict.fromkeys(user.email for user in users if user.email)),
+            tuple(problems[1:]),
         )
 
     def _problems(self, number: int, time: int, mode: Mode, notes: list[str]) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chainverify.errors import Malformed, SignatureError
+from chainverify.errors import Malformed, SignatureError, first_of
 from chainverify.formats import sshcert, sshkey, sshsig
 from chainverify.model.signing import Clock, Evidence, SignatureOptions
 from chainverify.signatures import ssh_keyring
@@ -79,9 +79,10 @@ def verify(  # noqa: PLR0917 - as the seam
     try:
         check(trusted.key, parsed, signed, options.ssh_require, evidence)
     except SignatureError as error:
-        if error.rule == "signer-not-allowed":
-            error.proof = _proof(trusted, algorithm, clock, options)._replace(code=error.code)
-        raise
+        if error.rule != "signer-not-allowed":
+            raise
+        # its flags are refused, after the signature was found to be good
+        _judge(trusted, algorithm, keyring, clock, options, error)
     if remember is not None and not trusted.key.application:
         remember(Fact(Kind("ssh", digest_of(parsed.public_key), algorithm)))
     return _judge(trusted, algorithm, keyring, clock, options)
@@ -93,55 +94,42 @@ def recall(fact: Fact, keyring: SshKeyring, clock: Clock, options: SignatureOpti
     return _judge(trusted, fact.kind.algorithm, keyring, clock, options) if trusted is not None else None
 
 
-def _judge(
-    trusted: TrustedKey, algorithm: str, keyring: SshKeyring, clock: Clock, options: SignatureOptions
-) -> Evidence:
-    """What policy and time say of a good signature: steps 8 to 11. Raises `SignatureError` with the proof of whose it is."""
-    try:
-        return _accepted(trusted, algorithm, keyring, clock, options)
-    except SignatureError as error:
-        error.proof = _proof(trusted, algorithm, clock, options)._replace(code=error.code)
-        raise
+def _judge(  # noqa: PLR0917
+    trusted: TrustedKey, algorithm: str, keyring: SshKeyring, clock: Clock, options: SignatureOptions,
+    refused: SignatureError | None = None,
+) -> Evidence:  # fmt: skip
+    """What policy and time say of a good signature, which was `refused` already or not: steps 8 to 11.
 
-
-def _proof(trusted: TrustedKey, algorithm: str, clock: Clock, options: SignatureOptions) -> Evidence:
-    """Whose key made a signature, whatever its lines say of the time."""
+    Raises `SignatureError`, with all else that refuses it, and the proof of whose it is: by the lines that count at T, else by
+    those for other times, never by those for other namespaces.
+    """
+    fingerprint = trusted.key.fingerprint
     believed = clock.believed(options.key_validity, clock.claimed, "committer")
-    signer = trusted.signer or next((line.signer for line in trusted.lines if line.signer), "")
-    principals = () if signer else tuple(dict.fromkeys(line.principals for line in trusted.lines))
-    fingerprint = trusted.key.fingerprint
-    return Evidence("ssh", fingerprint, fingerprint, signer, *believed, algorithm, principals=principals)
-
-
-def _accepted(
-    trusted: TrustedKey, algorithm: str, keyring: SshKeyring, clock: Clock, options: SignatureOptions
-) -> Evidence:
-    """The steps of `_judge`."""
-    fingerprint = trusted.key.fingerprint
-    evidence: dict[str, object] = {"format": "ssh", "fingerprint": fingerprint}
+    ours = [line for line in trusted.lines if line.for_git]
+    valid = [line for line in ours if line.covers(believed[0])]
+    problems = [refused] if refused is not None else []
+    facts: dict[str, object] = {"format": "ssh", "fingerprint": fingerprint}
     if trusted.revoked:
-        raise ssh_keyring.revoked(fingerprint, trusted.revoked, evidence)
-    believed = clock.believed(options.key_validity, clock.claimed, "committer")
-    if not trusted.lines:
-        return Evidence("ssh", fingerprint, fingerprint, trusted.signer, *believed, algorithm, notes=keyring.notes)
-
-    valid = [line for line in trusted.lines if line.covers(believed[0])]
-    if not valid:
-        raise ssh_keyring.refused_lines(trusted.lines, believed, fingerprint, evidence)
+        problems.append(ssh_keyring.revoked(fingerprint, trusted.revoked, facts))
+    if trusted.lines and not valid:
+        problems.append(ssh_keyring.refused_lines(trusted.lines, believed, fingerprint, facts))
     # a signer's own file, where it holds, goes before those that name people
-    signer = next((line.signer for line in valid if line.signer), "")
-    lines = [line for line in valid if line.signer == signer]
-    return Evidence(
+    signer = trusted.signer or next((line.signer for line in valid or ours if line.signer), "")
+    lines = [line for line in valid or ours if line.signer == signer]
+    proof = Evidence(
         "ssh",
         fingerprint,
         fingerprint,
         signer,
         *believed,
         algorithm,
-        "GOOD_EXPIRED_NOW" if all(line.is_over(clock.now) for line in lines) else "GOOD",
+        "GOOD_EXPIRED_NOW" if lines and all(line.is_over(clock.now) for line in lines) else "GOOD",
         tuple(dict.fromkeys((*keyring.notes, *(note for line in lines for note in line.notes)))),
         principals=() if signer else tuple(dict.fromkeys(line.principals for line in lines)),
     )
+    if problems:
+        raise first_of(problems, proof._replace(code=problems[0].code) if signer or lines else None)
+    return proof
 
 
 def _unknown_key(blob: bytes, fingerprint: str, keyring: SshKeyring, evidence: dict[str, object]) -> SignatureError:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator
+from typing import Final, NamedTuple
 
-from chainverify.errors import Malformed, SignatureError
+from chainverify.errors import Malformed, SignatureError, first_of
 from chainverify.formats import allowed_signers, sshcert
 from chainverify.formats.allowed_signers import format_time
 from chainverify.formats.sshcert import SshCertificate
@@ -52,7 +53,8 @@ def prove(
     signer, `principals` else. ssh-keygen takes no notice of critical options, and OpenSSH gives a certificate without principals
     to nobody, too. What `options` ask of security keys is asked of a security key of the authority as well.
 
-    Raises `SignatureError` with a code of the table.
+    Raises `SignatureError` with a code of the table: that of the first row that applies, from 7 on with all others, and with
+    the proof of whom the authority named, if it is one person.
     """
     certificate = _parse(parsed.public_key)
     fingerprint = certificate.key.fingerprint
@@ -74,60 +76,45 @@ def prove(
     _check_authority(certificate, authority.key, options, evidence)
     key = _decode(certificate, evidence)
     require = (*options.ssh_require, "verification") if _asks_verification(certificate) else options.ssh_require
+    problems: list[SignatureError] = []
     try:
         check(key, parsed, signed, require, evidence)
-        return _accepted(certificate, authority, key, parsed, keyring, clock, options, evidence)
     except SignatureError as error:
-        if error.rule in {"signer-expired", "signer-not-allowed", "signer-revoked"}:
-            error.proof = _proof(certificate, authority, parsed, clock, options)
-        raise
-
-
-def _proof(
-    certificate: SshCertificate, authority: TrustedKey, parsed: SshSignature, clock: Clock, options: SignatureOptions
-) -> Evidence | None:
-    """Whom the authority certifies, whatever certificate and lines say of time and use; None where that is nobody, or several."""
-    naming = _naming(certificate, authority)
-    signers = dict.fromkeys(line.signer for line in naming)
-    if len(signers) != 1:
-        return None
-    (signer,) = signers
-    names = tuple(dict.fromkeys(name for held in naming.values() for name in held))
-    fingerprint = certificate.key.fingerprint
-    return Evidence(
-        "ssh", fingerprint, fingerprint, signer, *clock.believed(options.key_validity, clock.claimed, "committer"),
-        f"{parsed.algorithm}/{parsed.hash_algorithm}", emails=names if signer else (), principals=() if signer else names,
-    )  # fmt: skip
-
-
-def _accepted(  # noqa: PLR0917
-    certificate: SshCertificate, authority: TrustedKey, key: Key, parsed: SshSignature, keyring: SshKeyring, clock: Clock,
-    options: SignatureOptions, evidence: dict[str, object],
-) -> Evidence:  # fmt: skip
-    """Steps 7 to 15: what policy, certificate and time say of a signature that is good. Raises `SignatureError`."""
-    fingerprint = certificate.key.fingerprint
-    why = _revoked(certificate, authority, keyring)
-    if why:
-        raise ssh_keyring.revoked(fingerprint, why, evidence)
-    _check_use(certificate, evidence)
-    if _asks_verification(certificate) and not key.application:
-        raise not_verified(f"SSH certificate {_shown(certificate.key_id)!r} asks for verification, which {key.kind} has none of",
-                           evidence)
+        if error.rule != "signer-not-allowed":
+            raise
+        # its flags are refused, after the signature was found to be good
+        problems.append(error)
     believed = clock.believed(options.key_validity, clock.claimed, "committer")
-    _check_time(certificate, believed, evidence)
-    signer, names, lines = _named(certificate, authority, believed, evidence)
-    over = certificate.valid_before <= clock.now or all(line.is_over(clock.now) for line in lines)
+    problems += _refusals(certificate, authority, key, keyring, evidence)
+    problems += _out_of_time(certificate, believed, evidence)
+    named, failure = _named(certificate, authority, believed, evidence)
+    problems += [failure] if failure is not None else []
+    if named is None or problems:
+        # the names of a host are nobody's, whatever they look like
+        person = named if certificate.role == sshcert.USER else None
+        proof = None if person is None else _evidence(certificate, person, parsed, keyring, believed, clock.now)
+        raise first_of(problems, proof and proof._replace(code=problems[0].code))
+    return _evidence(certificate, named, parsed, keyring, believed, clock.now)
+
+
+def _evidence(  # noqa: PLR0917
+    certificate: SshCertificate, named: _Named, parsed: SshSignature, keyring: SshKeyring, believed: tuple[int, str], now: int
+) -> Evidence:
+    """Steps 15 and 16: what is proved of a signature whose maker an authority named."""
+    fingerprint = certificate.key.fingerprint
+    lines = named.lines
+    over = certificate.valid_before <= now or all(line.is_over(now) for line in lines)
     return Evidence(
         "ssh",
         fingerprint,
         fingerprint,
-        signer,
+        named.signer,
         *believed,
         f"{parsed.algorithm}/{parsed.hash_algorithm}",
         "GOOD_EXPIRED_NOW" if over else "GOOD",
         tuple(dict.fromkeys((*keyring.notes, *(note for line in lines for note in line.notes)))),
-        emails=names if signer else (),
-        principals=() if signer else names,
+        emails=named.names if named.signer else (),
+        principals=() if named.signer else named.names,
         claims=(
             ("certificate", _shown(certificate.key_id)),
             ("serial", str(certificate.serial)),
@@ -184,27 +171,36 @@ def _asks_verification(certificate: SshCertificate) -> bool:
     return any(name == VERIFY_REQUIRED for name, _ in certificate.critical)
 
 
-def _check_use(certificate: SshCertificate, evidence: dict[str, object]) -> None:
-    """Steps 8, 9 and 11. Raises `SignatureError`."""
+def _refusals(
+    certificate: SshCertificate, authority: TrustedKey, key: Key, keyring: SshKeyring, evidence: dict[str, object]
+) -> Iterator[SignatureError]:
+    """Steps 7 to 11: what of the certificate itself refuses a signature that is good."""
     what = f"SSH certificate {_shown(certificate.key_id)!r}"
+    why = _revoked(certificate, authority, keyring)
+    if why:
+        yield ssh_keyring.revoked(certificate.key.fingerprint, why, evidence)
     if certificate.role != sshcert.USER:
-        raise _not_allowed("CERT_TYPE", f"{what} is for a host, expected one for a user", "have one issued without -h", evidence)
+        yield _not_allowed("CERT_TYPE", f"{what} is for a host, expected one for a user", "have one issued without -h", evidence)
     for name, value in certificate.critical:
         if name != VERIFY_REQUIRED or value:
-            raise _not_allowed(
+            yield _not_allowed(
                 "CERT_OPTION",
                 f"{what} is limited by the critical option {name}, which does not fit the signing of commits",
                 "have a certificate issued without it: ssh-keygen -s CA -n NAME KEY.pub",
                 evidence,
             )
+    if _asks_verification(certificate) and not key.application:
+        yield not_verified(f"{what} asks for verification, which {key.kind} has none of", evidence)
     if not certificate.principals:
-        raise _not_allowed(
+        yield _not_allowed(
             "CERT_PRINCIPAL", f"{what} names no principals, and would be anybody's", "have one issued with -n NAME", evidence
         )
 
 
-def _check_time(certificate: SshCertificate, believed: tuple[int, str], evidence: dict[str, object]) -> None:
-    """Step 12. Raises `SignatureError`."""
+def _out_of_time(
+    certificate: SshCertificate, believed: tuple[int, str], evidence: dict[str, object]
+) -> Iterator[SignatureError]:
+    """Step 12."""
     time, source = believed
     if certificate.valid_after <= time < certificate.valid_before:
         return
@@ -212,7 +208,7 @@ def _check_time(certificate: SshCertificate, believed: tuple[int, str], evidence
         f"is valid from {format_time(certificate.valid_after)} on" if time < certificate.valid_after
         else f"was valid until before {format_time(certificate.valid_before)}"
     )
-    raise SignatureError(
+    yield SignatureError(
         f"SSH certificate {_shown(certificate.key_id)!r} {limit}, signature is of {format_time(time)} (source: {source})",
         code="CERT_EXPIRED",
         rule="signer-expired",
@@ -221,39 +217,46 @@ def _check_time(certificate: SshCertificate, believed: tuple[int, str], evidence
     )
 
 
+class _Named(NamedTuple):
+    """Whom a certificate is for: the `signer`, empty where the `names` are to tell, and the lines that say so."""
+
+    signer: str
+    names: tuple[str, ...]
+    lines: tuple[Line, ...]
+
+
 def _named(
     certificate: SshCertificate, authority: TrustedKey, believed: tuple[int, str], evidence: dict[str, object]
-) -> tuple[str, tuple[str, ...], tuple[Line, ...]]:
-    """Steps 13 and 14: the signer, empty where the names are to tell; the names; and the lines that say so.
-
-    Raises `SignatureError`.
-    """
+) -> tuple[_Named | None, SignatureError | None]:
+    """Steps 13 and 14: whom it is for, by the lines that count at T, else by those for other times; and what is wrong with it."""
     what = f"SSH certificate {_shown(certificate.key_id)!r}"
     naming = _naming(certificate, authority)
     if not naming:
         shown = ", ".join(repr(_shown(each)) for each in certificate.principals[:5])
-        raise _not_allowed(
+        return None, _not_allowed(
             "CERT_PRINCIPAL",
             f"{what} is for {shown}, whom no line of its authority {authority.key.fingerprint} allows",
             "put the names that the authority may certify before cert-authority in the allowed_signers file",
             evidence,
         )
-    valid = [line for line in naming if line.covers(believed[0])]
-    if not valid:
-        if not any(line.for_git for line in naming):
-            raise _other_namespaces(tuple(naming), authority, believed, evidence)
-        raise ssh_keyring.refused_lines(tuple(naming), believed, authority.key.fingerprint, evidence)
-    signers = dict.fromkeys(line.signer for line in valid if line.signer)
+    ours = [line for line in naming if line.for_git]
+    if not ours:
+        return None, _other_namespaces(tuple(naming), authority, believed, evidence)
+    valid = [line for line in ours if line.covers(believed[0])]
+    signers = dict.fromkeys(line.signer for line in valid or ours if line.signer)
     if len(signers) > 1:
-        raise _not_allowed(
+        return None, _not_allowed(
             "CERT_PRINCIPAL",
             f"{what} is for {' and for '.join(repr(signer) for signer in signers)}, expected one person",
             "have certificates issued that name one person each, or give the name to one of them",
             evidence,
         )
     signer = next(iter(signers), "")
-    lines = tuple(line for line in valid if line.signer == signer)
-    return signer, tuple(dict.fromkeys(name for line in lines for name in naming[line])), lines
+    lines = tuple(line for line in valid or ours if line.signer == signer)
+    named = _Named(signer, tuple(dict.fromkeys(name for line in lines for name in naming[line])), lines)
+    if not valid:
+        return named, ssh_keyring.refused_lines(tuple(naming), believed, authority.key.fingerprint, evidence)
+    return named, None
 
 
 def _naming(certificate: SshCertificate, authority: TrustedKey) -> dict[Line, tuple[str, ...]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from chainverify.errors import Malformed, SignatureError
+from chainverify.errors import Malformed, SignatureError, first_of
 from chainverify.formats import cms as cms_format
 from chainverify.formats import tsp
 from chainverify.formats.cms import Cms
@@ -80,7 +80,8 @@ def verify(payload: bytes, cms: Cms, keyring: X509Keyring, clock: Clock, options
     authority vouches for; addresses in the subject's name do not count. A timestamp of an authority that the policy does not know
     proves nothing and is noted: anybody could take it off.
 
-    Raises `SignatureError` with a code of the table; its evidence holds the certificate's `fingerprint` once known.
+    Raises `SignatureError` with a code of the table; its evidence holds the certificate's `fingerprint` once known. From step 6
+    on it comes with whatever else applies, and with the proof of whose certificate it is, where somebody says so.
     """
     facts: dict[str, object] = {"format": "x509"}
     try:
@@ -113,32 +114,21 @@ def _prove(  # noqa: PLR0917
     claims: tuple[tuple[str, str], ...] = ()
     if pinned is not None:
         facts["signer"] = pinned.signer
-        try:
-            notes += _standing(pinned, keyring, clock, times, lenient=options.key_validity == "identity")
-        except SignatureError as error:
-            error.proof = _proof(leaf, pinned.signer, times, algorithm)
-            raise
+        problems, standing = _standing(pinned, keyring, clock, times, lenient=options.key_validity == "identity")
     else:
         bag = tuple(certificates.decode(each) for each in cms.certificates if each != der)
-        others = (*keyring.others, *bag)
-        try:
-            path, standing = _path(leaf, others, keyring, clock, times)
-        except SignatureError as error:
-            if error.rule in {"signer-expired", "signer-revoked"}:
-                # an authority vouches for it, whatever has become of that
-                chains.validate(leaf, others, keyring.roots, None, PURPOSES)
-                error.proof = _proof(leaf, "", times, algorithm)._replace(principals=_principals(leaf))
-            raise
-        notes += standing
+        path, problems, standing = _path(leaf, (*keyring.others, *bag), keyring, clock, times)
         principals = _principals(leaf)
+        problems += [] if principals else [_no_address(leaf)]
         claims = (
             ("subject", leaf.subject.rfc4514_string()), ("root", path[-1].subject.rfc4514_string()),
         )  # fmt: skip
+    notes += standing
     if cms.signing_time is not None and abs(clock.claimed - cms.signing_time) > SKEW_SECONDS:
         notes += ("skew",)
     expired = clock.now > leaf.outline.not_after and options.key_validity != "identity"
     fingerprint = certificates.fingerprint(leaf.der)
-    return Evidence(
+    proof = Evidence(
         "x509",
         fingerprint,
         fingerprint,
@@ -153,15 +143,9 @@ def _prove(  # noqa: PLR0917
         anchored_at=times.stamped,
         claims=claims,
     )
-
-
-def _proof(leaf: Certificate, signer: str, times: _Times, algorithm: str) -> Evidence:
-    """Whose certificate made a signature, whatever its time."""
-    fingerprint = certificates.fingerprint(leaf.der)
-    return Evidence(
-        "x509", fingerprint, fingerprint, signer, times.at, times.source, algorithm, emails=leaf.addresses,
-        anchored_at=times.stamped,
-    )  # fmt: skip
+    if problems:
+        raise first_of(problems, proof._replace(code=problems[0].code) if proof.signer or principals else None)
+    return proof
 
 
 def _unknown(der: bytes | None) -> SignatureError:
@@ -225,54 +209,63 @@ def _timestamp(cms: Cms, keyring: X509Keyring) -> tuple[int | None, tuple[str, .
 
 def _path(
     leaf: Certificate, others: tuple[Certificate, ...], keyring: X509Keyring, clock: Clock, times: _Times
-) -> tuple[chains.Path, tuple[str, ...]]:
-    """Steps 5 to 7 for a certificate below a root: its path, and notes. Raises `SignatureError`."""
+) -> tuple[chains.Path, list[SignatureError], tuple[str, ...]]:
+    """Steps 5 to 7 for a certificate below a root: its path, what refuses it, and notes.
 
-    def revocations(path: chains.Path) -> tuple[str, ...]:
-        return crls.check(path, keyring.revocations, times.at, clock.now, times.anchored_at)
-
+    Raises `SignatureError` where no authority vouches for it, at whatever time.
+    """
+    expired: list[SignatureError] = []
     try:
         path = chains.validate(leaf, others, keyring.roots, times.at, PURPOSES)
     except SignatureError as error:
-        if error.rule == "signer-expired":
-            # a certificate that is over may also be one whose key was stolen, and that says more
-            revocations(chains.validate(leaf, others, keyring.roots, None, PURPOSES))
-        raise
-    return path, revocations(path)
+        if error.rule != "signer-expired":
+            raise
+        expired.append(error)
+        path = chains.validate(leaf, others, keyring.roots, None, PURPOSES)
+    # a certificate that is over may also be one whose key was stolen, and that says more
+    revoked, notes = _revocations(path, keyring, clock, times)
+    return path, revoked + expired, notes
 
 
 def _standing(
     pinned: Pinned, keyring: X509Keyring, clock: Clock, times: _Times, *, lenient: bool
-) -> tuple[str, ...]:
-    """Steps 6 and 7 for a pinned certificate. Raises `SignatureError`."""
-    notes: tuple[str, ...] = ()
-    try:
-        notes += crls.check(pinned.path, keyring.revocations, times.at, clock.now, times.anchored_at)
-    except SignatureError as error:
-        if not lenient:
-            raise
-        notes += ("key-" + error.code.lower().replace("_", "-"),)
+) -> tuple[list[SignatureError], tuple[str, ...]]:
+    """Steps 6 and 7 for a pinned certificate: what refuses it, and notes."""
+    problems, notes = _revocations(pinned.path, keyring, clock, times)
+    if lenient and problems:
+        notes += ("key-" + problems.pop().code.lower().replace("_", "-"),)
     failure = chains.expiry(pinned.certificate, times.at)
-    if failure is not None:
-        if not lenient or failure.code != "EXPIRED_AT_T":
-            raise failure
+    if failure is not None and lenient and failure.code == "EXPIRED_AT_T":
         notes += ("key-expired-at-t",)
-    return notes
+    elif failure is not None:
+        problems.append(failure)
+    return problems, notes
+
+
+def _revocations(
+    path: chains.Path, keyring: X509Keyring, clock: Clock, times: _Times
+) -> tuple[list[SignatureError], tuple[str, ...]]:
+    """Step 6: the revocation that refuses a path, if one does, and notes."""
+    try:
+        return [], crls.check(path, keyring.revocations, times.at, clock.now, times.anchored_at)
+    except SignatureError as error:
+        return [error], ()
 
 
 def _principals(leaf: Certificate) -> tuple[str, ...]:
-    """Step 8: the addresses that an authority vouches for. Raises `SignatureError` where there is none.
+    """Step 8: the addresses that an authority vouches for.
 
     They go on as pattern lists, so an address with a character that means something there is left out.
     """
-    plain = tuple(
+    return tuple(
         address for address in leaf.addresses
         if _plain_address(address) and address.count("@") == 1 and not _NOT_PLAIN.intersection(address)
     )  # fmt: skip
-    if not plain:
-        raise SignatureError(
-            f"X.509 certificate {leaf.shown} has no e-mail address among its alternative names, so nobody says whose it is",
-            code="NO_ADDRESS", rule="identity-mismatch",
-            hint="get a certificate with the address as rfc822Name, or pin this one to its signer in the policy",
-        )
-    return plain
+
+
+def _no_address(leaf: Certificate) -> SignatureError:
+    return SignatureError(
+        f"X.509 certificate {leaf.shown} has no e-mail address among its alternative names, so nobody says whose it is",
+        code="NO_ADDRESS", rule="identity-mismatch",
+        hint="get a certificate with the address as rfc822Name, or pin this one to its signer in the policy",
+    )
