@@ -614,6 +614,12 @@ def test_weak_and_unsupported_keys(forged: Forged) -> None:
         if kind != "dsa":
             bound = certificate(weak, subkeys=[Bound(forged.subkey, [binding(weak, forged.subkey)])])
             assert judged(PAYLOAD, forged.signature, ring_of(strong + bound)) == "WEAK_KEY algorithm-forbidden"
+            # advising the rule makes the subkey nobody's where its binding was not checked; what a DSA key signs is
+            with pytest.raises(SignatureError) as caught:
+                proof(forged.signature, ring_of(strong + bound))
+            checked = kind == "dsa2048"
+            assert isinstance(caught.value.proof, Evidence) == checked
+            assert [each.code for each in caught.value.also] == ([] if checked else ["NOT_BOUND"])
 
 
 # --- forged signatures, beside gpg
