@@ -6,8 +6,6 @@ Exceptions neither print nor exit: the surfaces (`hook`, `cli`) turn them into f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 
 class ChainverifyError(Exception):
     """Base of all errors raised on purpose.
@@ -92,7 +90,7 @@ class SignatureError(ChainverifyError):
         self.also: tuple[SignatureError, ...] = ()
 
 
-def first_of(problems: Sequence[SignatureError], proof: object) -> SignatureError:
+def first_of(problems: list[SignatureError], proof: object) -> SignatureError:
     """The first of several errors about one signature, with what was proved and the errors that have other rules."""
     first = problems[0]
     by_rule: dict[str, SignatureError] = {}

@@ -205,6 +205,28 @@ def test_a_policy_that_the_next_push_could_not_use_is_refused(world: World, spoi
     assert "every later push would be refused" in said
 
 
+@pytest.mark.parametrize(
+    ("principals", "options", "good"),
+    [
+        ("alice@example.org", "", True), ("ALICE@example.org", 'namespaces="git"', True),
+        ("*@example.org", "cert-authority", True), ("*@example.org", "", False), ("*", "", False),
+        ("alice@example.org", 'namespaces="file"', False), ("alice@example.org", 'valid-before="20200101Z"', False),
+        ("*,!alice@*", "cert-authority", False), ("mallory@example.org", "", False),
+    ],
+)
+def test_a_policy_whose_owner_is_named_by_a_file(world: World, principals: str, options: str, good: bool) -> None:
+    """She has no key in her own table: the next policy can be brought by whoever the file names as her, and by no other."""
+    text = POLICY.replace("[commits]", '[commits]\nallowed-signers = "allowed"')
+    assert 'ssh = ["keys/alice.pub"]' in text
+    text = text.replace('ssh = ["keys/alice.pub"]\n', "")
+    files = {".chainverify/policy.toml": text, ".chainverify/allowed": world.alice.allowed(principals, options)}
+    world.clone.commit("SHOP-2: policy", files, key=world.alice)
+    if good:
+        world.accepted("main")
+    else:
+        assert "nobody who may change it could sign now" in world.refused("main", rule="policy-change")
+
+
 def test_a_merge_that_took_the_policy_of_its_time_stays_good(world: World) -> None:
     feature = world.clone.commit("SHOP-2: feature", {"f": "1"}, key=world.bob, author=BOB)
     world.clone.git("reset", "-q", "--hard", "HEAD~1")

@@ -14,16 +14,17 @@ from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 from chainverify.errors import ChainverifyError, ObjectMissing, UsageError
+from chainverify.formats import allowed_signers
 from chainverify.formats.push import RefUpdate
 from chainverify.git import ranges, trees
 from chainverify.git.objects import ObjectReader
 from chainverify.git.repository import Repository
 from chainverify.jobs import policies
-from chainverify.jobs.policies import DIRECTORY
+from chainverify.jobs.policies import DIRECTORY, LoadedPolicy
 from chainverify.jobs.pushed import Added, Scene
 from chainverify.jobs.validate import refuse_observed, validate
 from chainverify.model.report import FAIL, Finding, Subject
-from chainverify.policy.model import Policy
+from chainverify.policy.model import Signer
 from chainverify.policy.people import allowed
 from chainverify.policy.signers import key_lists
 
@@ -115,7 +116,7 @@ def _unusable(repo: Repository, commit: str, now: int) -> str | None:
         loaded = policies.from_revision(repo, commit)
         validate(loaded)
         refuse_observed(loaded)
-        why = _nobody_could(loaded.policy, now)
+        why = _nobody_could(loaded, now)
         if why:
             return why
         sections = (loaded.policy.commits, loaded.policy.messages)
@@ -127,8 +128,9 @@ def _unusable(repo: Repository, commit: str, now: int) -> str | None:
     return None
 
 
-def _nobody_could(policy: Policy, now: int) -> str | None:
+def _nobody_could(loaded: LoadedPolicy, now: int) -> str | None:
     """Why nobody could bring the next policy, None where somebody could."""
+    policy = loaded.policy
     if policy.commits is None:
         asked = bool(policy.editors) or any(stanza.signers for stanza in policy.refs)
         return "it names who may sign, and has no [commits] section under which anybody is proved to have" if asked else None
@@ -137,11 +139,29 @@ def _nobody_could(policy: Policy, now: int) -> str | None:
         if policy.editors and signer.name not in editors:
             continue
         kinds = (*key_lists(signer), ("ssh", signer.allowed_signers), ("gitsign", signer.gitsign))
-        usable = any(keys and kind in policy.commits.formats for kind, keys in kinds)
+        usable = any(keys and kind in policy.commits.formats for kind, keys in kinds) or _named(loaded, signer, now)
         late = signer.valid_before is not None and signer.valid_before <= now
         if usable and not late and signer.compromised_at is None:
             return None
     return "nobody who may change it could sign now: no key of an accepted format, or the person's time is over"
+
+
+def _named(loaded: LoadedPolicy, signer: Signer, now: int) -> bool:
+    """Whether a file or an authority of `[commits]` can speak for a person today, who needs no key of their own then."""
+    commits = loaded.policy.commits
+    if commits is None or not signer.emails:
+        return False
+    if commits.x509_roots and "x509" in commits.formats:
+        return True
+    own = {email.casefold() for email in signer.emails}
+    return "ssh" in commits.formats and any(
+        line.for_git and (line.valid_before is None or line.valid_before >= now) and (
+            any(allowed_signers.matches(line.principals, email) for email in own) if line.cert_authority
+            else not own.isdisjoint(name.casefold() for name in allowed_signers.names(line.principals))
+        )
+        for name in commits.allowed_signers
+        for line in allowed_signers.parse(loaded.read(name))
+    )  # fmt: skip
 
 
 def _leads_to(repo: Repository, introduction: str, commit: str) -> bool:
