@@ -95,6 +95,23 @@ def test_a_commit_does_not_excuse_itself_by_the_policy_it_brings(run: Run, small
         assert "the policy comes from the tree that is judged" in done.err
 
 
+@pytest.mark.parametrize("verb", ["check", "commits"])
+def test_a_tag_does_not_stand_in_for_the_base(run: Run, small: Small, verb: str) -> None:
+    """A tag that is called origin/main, with a policy of Mallory's, in a clone that fetched it."""
+    small.repo.git("update-ref", "refs/remotes/origin/main", "HEAD")
+    small.repo.commit("SHOP-2: by Mallory", key=small.mallory)
+    words = ("origin/main..HEAD", "--policy-ref", "origin/main")
+    assert run(small.path, verb, *words, CI="true").status == 1
+    theirs = {".chainverify/policy.toml": POLICY.format(key=small.mallory.public)}
+    tip = small.repo.commit("SHOP-3: policy", theirs, key=small.mallory, parents=["refs/remotes/origin/main"], ref=None)
+    small.repo.git("update-ref", "refs/tags/origin/main", tip)
+    done = run(small.path, verb, *words, CI="true")
+    assert (done.status, done.out) == (2, "")
+    assert "'origin/main' may be refs/remotes/origin/main or refs/tags/origin/main" in done.err
+    full = [word.replace("origin", "refs/remotes/origin") for word in words]
+    assert run(small.path, verb, *full, CI="true").status == 1
+
+
 @pytest.mark.parametrize("name", [*policies.CI_VARIABLES, "CI"])
 def test_ci_systems_are_known_by_what_they_set(run: Run, small: Small, name: str) -> None:
     for value, status in (("true", 2), ("True", 2), ("1", 2), ("https://ci.example.org/", 2), ("false", 0), ("0", 0), ("", 0)):

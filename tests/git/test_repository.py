@@ -122,6 +122,31 @@ def test_a_revision_that_is_none(world: World, revision: str) -> None:
     assert "revision" in caught.value.message
 
 
+def test_a_name_of_several_refs_is_none(world: World) -> None:
+    """git takes the tag: whoever may push tags would choose what is judged."""
+    head = world.git("rev-parse", "HEAD")
+    for name in ("refs/remotes/origin/main", "refs/remotes/fork/HEAD", f"refs/heads/{head[:8]}", "refs/heads/HEAD"):
+        world.update(name, head)
+    # whoever likes may turn the warning off, which is git's only word about it
+    world.git("config", "core.warnAmbiguousRefs", "false")
+    repo = Repository.discover(world.path)
+    assert repo.resolve("origin/main") == repo.resolve("fork") == head
+    for name in ("refs/tags/origin/main", "refs/tags/fork", "refs/tags/HEAD", "refs/tags/refs/heads/main"):
+        world.update(name, repo.resolve("HEAD~1"))
+    for name, shown in [
+        ("origin/main", "refs/remotes/origin/main or refs/tags/origin/main"),
+        ("fork", "refs/remotes/fork/HEAD or refs/tags/fork"),
+        (head[:8], f"refs/heads/{head[:8]} or the start of an object id"),
+    ]:
+        for revision in (name, f"{name}~0", f"{name}^{{tree}}", f"{name}:a"):
+            with pytest.raises(UsageError) as caught:
+                repo.resolve(revision)
+            assert caught.value.message == f"{name!r} may be {shown}"
+    for name in ("HEAD", "refs/heads/main", "refs/remotes/origin/main", head):
+        assert repo.resolve(name) == head
+    assert repo.resolve("refs/tags/origin/main") == repo.resolve("HEAD~1")
+
+
 def test_revisions(world: World) -> None:
     repo = Repository.discover(world.path)
     tag = world.git("rev-parse", "refs/tags/v1")

@@ -38,6 +38,10 @@ _FIXED: Final = {
 _OPTIONS: Final = (
     "--no-replace-objects", "-c", "core.commitGraph=false", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false",
 )
+_WARNING: Final = ("-c", "core.warnAmbiguousRefs=true")
+_several_refs: Final = re.compile(rb"^warning: refname '(.*)' is ambiguous\.$", re.MULTILINE).findall
+_RANKS: Final = ("", "refs/", "refs/tags/", "refs/heads/", "refs/remotes/")
+"""Where git looks for a ref, in this order (gitrevisions(7)); last of all is the HEAD of a remote."""
 _WIDTH: Final = {"sha1": 40, "sha256": 64}
 _is_hex: Final = re.compile("[0-9a-f]+").fullmatch
 _HINT_GIT: Final = "install git 2.31 or newer and put it on PATH"
@@ -120,14 +124,18 @@ class Repository:
     def resolve(self, revision: str) -> str:
         """The id of the object that `revision` names, not peeled; a leading dash is part of the name.
 
-        Raises `UsageError` where there is no such name, or it stands for several objects, and `ObjectMissing` where it stands for
-        one that is not here: what cannot be looked at is not a mistake of the command.
+        Raises `UsageError` where there is no such name, or it stands for several objects or refs, and `ObjectMissing` where it
+        stands for one that is not here: what cannot be looked at is not a mistake of the command.
         """
         # asked on standard input, where nothing is read as an option
         if not revision or any(character in revision for character in "\n\r\0"):
             raise UsageError(f"not a revision: {revision!r}")
         line = revision.encode("utf-8", "surrogateescape") + b"\n"
-        answer = self.run("cat-file", "--batch-check=%(objectname)", stdin=line).decode("utf-8", "replace").strip()
+        done = self._run(*_WARNING, "cat-file", "--batch-check=%(objectname)", stdin=line)
+        if done.returncode:
+            raise _failed("cat-file", done.stderr, self.git_dir)
+        self._refuse_several(done.stderr)
+        answer = done.stdout.decode("utf-8", "replace").strip()
         if self.is_oid(answer):
             return answer
         if answer.endswith(" ambiguous"):
@@ -140,6 +148,20 @@ class Repository:
         raise UsageError(
             f"no revision {revision!r} in {self.git_dir}", hint="look at `git log --all`; a shallow clone may need git fetch"
         )
+
+    def _refuse_several(self, stderr: bytes) -> None:
+        """Raises `UsageError` where git took one of several refs by rank, or a ref that is called like the start of an object id.
+
+        git takes the tag where a branch has the same name: whoever may write tags would choose what is judged, and by which
+        policy. A full name is one ref, whatever others are called (gitrevisions(7), rule 1).
+        """
+        for found in _several_refs(stderr):
+            name = found.decode("utf-8", "backslashreplace")
+            full = frozenset(rule + name for rule in _RANKS) | {f"refs/remotes/{name}/HEAD"}
+            refs = [ref for ref, _ in self.refs(*full) if ref in full]
+            if name != "HEAD" and name not in refs:
+                also = " or the start of an object id" if len(refs) == 1 else ""
+                raise UsageError(f"{name!r} may be {' or '.join(refs)}{also}", hint="give the full name, or the whole id")
 
     def present(self, oids: Iterable[str]) -> frozenset[str]:
         """Which of these objects, by their full ids, are here."""
