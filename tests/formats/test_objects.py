@@ -6,6 +6,7 @@ What other verifiers say of the same bytes stands in `tests/signatures/test_tabl
 from __future__ import annotations
 
 import hashlib
+import time
 
 import pytest
 from hypothesis import given
@@ -150,6 +151,15 @@ def test_notes_are_few_and_short() -> None:
     notes = parsed(raw).notes
     assert len(notes) == objects.MAX_NOTES
     assert max(map(len, notes)) < 60
+
+
+def test_many_quoted_tags_take_no_longer_than_their_bytes() -> None:
+    """As many as the header may hold: gathered one by one into a tuple they took minutes."""
+    field = b"mergetag x\n"
+    count = (objects.MAX_HEADER_BYTES - len(HEAD)) // len(field)
+    started = time.process_time()
+    assert len(parsed(HEAD + field * count + b"\n").mergetags) == count
+    assert time.process_time() - started < 10
 
 
 def test_long_lines_are_read() -> None:

@@ -86,7 +86,7 @@ def parse_commit(oid: str, raw: bytes, algorithm: Algorithm) -> Commit:
     encoding: str | None = None
     payload = raw
     notes: tuple[str, ...] = ()
-    mergetags: tuple[bytes, ...] = ()
+    mergetags: list[bytes] = []
     expected = _SIGNATURE_FIELD[algorithm]
     for field in fields:
         if field.startswith(b"gpgsig"):
@@ -102,10 +102,10 @@ def parse_commit(oid: str, raw: bytes, algorithm: Algorithm) -> Commit:
         elif field.startswith(b"mergetag "):
             _check_extra(field, _FIXED)
             # git drops the last line end of the tag when it quotes it, and puts it back to look at it
-            mergetags += (field[9:].replace(b"\0", b"\n") + b"\n",)
+            mergetags.append(field[9:].replace(b"\0", b"\n") + b"\n")
         else:
             notes = _noted(notes, _check_extra(field, _FIXED))
-    return Commit(oid, tree, parents, author, committer, encoding, message, payload, signature, notes, mergetags)
+    return Commit(oid, tree, parents, author, committer, encoding, message, payload, signature, notes, tuple(mergetags))
 
 
 def _usual(start: re.Match[bytes]) -> tuple[str, tuple[str, ...], Ident, Ident]:
