@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -221,6 +222,51 @@ def test_a_hidden_cut_is_found_by_the_raw_parents(line: tuple[World, list[str]],
     assert check(tuple(oids[2:]), (oids[1],)) == []
     assert len(check(tuple(oids[3:]), (oids[1],))) == 1
     assert len(check((*oids[:3], *oids[4:]))) == 1
+
+
+def put_in_place(world: World, oid: str, raw: bytes) -> None:
+    """Another commit where git looks for this one, as a copied git directory may hold it: git only checks what it receives."""
+    path = world.git_dir / "objects" / oid[:2] / oid[2:]
+    path.chmod(0o644)
+    path.write_bytes(zlib.compress(b"commit %d\0" % len(raw) + raw))
+
+
+@pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
+@pytest.mark.parametrize("damaged", ["what is excluded", "its past"])
+def test_an_object_under_another_id_excludes_nothing(tmp_path: Path, keys: Keys, damaged: str, algorithm: str) -> None:
+    """git's walk follows the parents of whatever lies under an id: an unsigned commit seems to be older than the introduction."""
+    world = World.create(tmp_path / "repo", algorithm=algorithm)  # type: ignore[arg-type]
+    root = world.commit("root", key=keys.alice)
+    introduction = world.commit("introduction", key=keys.alice)
+    base = world.commit("base", key=keys.alice)
+    evil = world.commit("not signed")
+    side = world.commit("side", ref="refs/heads/side", parents=[evil], key=keys.alice)
+    tip = world.commit("tip", key=keys.alice)
+    anchored = policy_of(introduction=introduction)
+    assert rules(judge(world.path, keys, policy=anchored)) == ["verified", "commit-unsigned", "verified"]
+    assert "history-incomplete" not in rules(judge(world.path, keys, f"{tip}~2..{tip}"))
+    liar = introduction if damaged == "what is excluded" else root
+    raw = world.read(liar)
+    start, committed = raw.split(b"author ", 1)
+    put_in_place(world, liar, start + b"parent " + evil.encode() + b"\nauthor " + committed)
+    for revisions, policy in [((), anchored), ((f"{base}..{tip}",), policy_of()), ((side, f"{introduction}..{tip}"), anchored)]:
+        found = rules(judge(world.path, keys, *revisions, policy=policy))
+        assert "commit-unsigned" in found or "history-incomplete" in found
+
+
+def test_a_tip_that_only_seems_to_be_excluded_is_undecided(tmp_path: Path, keys: Keys) -> None:
+    """Beside another tip that is good, it would be left out without a word."""
+    world = World.create(tmp_path / "repo")
+    root = world.commit("root", key=keys.alice)
+    base = world.commit("base", key=keys.alice)
+    world.commit("good", key=keys.alice)
+    evil = world.commit("not signed", ref="refs/heads/evil", parents=[base])
+    words = ("HEAD", "evil", f"^{base}")
+    assert sorted(rules(judge(world.path, keys, *words))) == ["commit-unsigned", "verified"]
+    assert rules(judge(world.path, keys, "HEAD", "HEAD~1", f"^{base}")) == ["verified"]
+    raw = world.read(root)
+    put_in_place(world, root, raw.replace(b"author ", b"parent " + evil.encode() + b"\nauthor ", 1))
+    assert rules(judge(world.path, keys, *words)) == ["verified", "history-incomplete"]
 
 
 def test_replace_refs_change_nothing(line: tuple[World, list[str]], keys: Keys, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from chainverify.errors import BudgetExceeded, ObjectMissing, Unavailable, UsageError
+from chainverify.formats.objects import object_id
 from chainverify.git.objects import ObjectReader
 from chainverify.git.repository import Repository
 
@@ -75,6 +76,19 @@ def walk(repo: Repository, include: Sequence[str], exclude: Sequence[str]) -> tu
     return tuple(_parents_first(shown))
 
 
+def not_in_history(repo: Repository, wanted: Iterable[str], tips: Sequence[str]) -> frozenset[str]:
+    """Those of `wanted` that the history of `tips` was not seen to hold, by raw parents of commits whose ids are right.
+
+    git takes an object for what its name says: where another one lies under that name, its walk follows parents that nobody ever
+    committed, and calls history excluded that is not. All are full ids of commits; reading ends as soon as all are found.
+    """
+    left = frozenset(wanted).difference(tips)
+    if not left:
+        return left
+    with ObjectReader(repo) as reader:
+        return left.difference(_reachable(reader, [_peeled(reader, oid) for oid in tips], {}, until=left))
+
+
 def parents(reader: ObjectReader, oid: str) -> tuple[str, ...]:
     """The parents that a commit's raw bytes name, whatever else is wrong with it. Raises `ObjectMissing`."""
     return _parents(reader.read(oid).data, reader.repo)
@@ -102,17 +116,28 @@ def _peeled(reader: ObjectReader, oid: str) -> str:
         raise
 
 
-def _reachable(reader: ObjectReader, tips: Iterable[str], without: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """Raw parents of every commit reachable from `tips`, not going into `without`; level by level, so reading is pipelined."""
+def _reachable(
+    reader: ObjectReader, tips: Iterable[str], without: dict[str, tuple[str, ...]], until: frozenset[str] = frozenset()
+) -> dict[str, tuple[str, ...]]:
+    """Raw parents of every commit reachable from `tips`, not going into `without`; level by level, so reading is pipelined.
+
+    A commit whose content has another id is not walked past. It may end early where all of `until` are found.
+    """
     found: dict[str, tuple[str, ...]] = {}
+    missing = set(until)
     level = [oid for oid in dict.fromkeys(tips) if oid not in without]
     while level:
         found.update(dict.fromkeys(level, ()))
+        missing.difference_update(level)
+        if until and not missing:
+            break
         if len(found) > MAX_COMMITS:
             raise BudgetExceeded(f"the range has more than {MAX_COMMITS} commits")
         coming: dict[str, None] = {}
         for oid, answer in zip(level, reader.stream(level), strict=True):
             if isinstance(answer, Unavailable) or answer.kind != "commit":
+                continue
+            if object_id("commit", answer.data, reader.repo.algorithm) != oid:
                 continue
             named = _parents(answer.data, reader.repo)
             found[oid] = named

@@ -174,7 +174,7 @@ def check_commits(
                 progress(done, len(oids))
     judged = _related(repo, selection, limits.check(repo, judged, context.rules), graph, context, policy)
     findings = [*selection.findings, *judged]
-    outside = {parent for parents in graph.values() for parent in parents}.difference(oids)
+    outside = {*selection.tips, *(parent for parents in graph.values() for parent in parents)}.difference(oids)
     unlisted = _unlisted(repo, outside, selection.exclude)
     if unlisted is not None and oids:
         findings.append(_incomplete(oids[-1], unlisted))
@@ -323,7 +323,7 @@ def _incomplete(tip: str, why: str) -> Finding:
 
 
 def _unlisted(repo: Repository, outside: set[str], exclude: Sequence[str]) -> str | None:
-    """Why the commits that were judged are not all of their history, None where every parent was judged or excluded."""
+    """Why the commits that were judged are not all of their history, None where every tip and parent was judged or excluded."""
     if not outside:
         return None
     if not exclude:
@@ -332,7 +332,10 @@ def _unlisted(repo: Repository, outside: set[str], exclude: Sequence[str]) -> st
         left_out = ranges.commits(repo, sorted(outside), exclude)
     except ObjectMissing as error:
         return f"a parent of what was judged is missing: {error.message}"
-    return f"{left_out[-1]} is a parent of what was judged, but git's walk left it out" if left_out else None
+    if left_out:
+        return f"{left_out[-1]} is a parent of what was judged, but git's walk left it out"
+    unproved = ranges.not_in_history(repo, outside, exclude)
+    return f"git's walk left {min(unproved)} out, which is not in the history of what is excluded" if unproved else None
 
 
 # --- commits
