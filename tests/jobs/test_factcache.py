@@ -332,6 +332,25 @@ def test_a_repository_brings_nothing_along(long: Long) -> None:
     assert set(long.world.path.rglob("*")) == before
 
 
+@pytest.mark.parametrize("inside", ["XDG_CACHE_HOME", "XDG_STATE_HOME", "HOME"])
+@pytest.mark.parametrize("below", ["", ".git"])
+def test_a_home_in_the_repository_is_not_used(
+    long: Long, inside: str, below: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As in builds whose home is the checkout: the repository, or what a build before this one left there, would bring the facts
+    and the key of their MAC along."""
+    copy = Long(World(shutil.copytree(long.world.path, tmp_path / "copy")), long.maker)
+    linked = tmp_path / "link"
+    linked.symlink_to(copy.world.path / below)
+    for place_ in (copy.world.path / below, linked):
+        monkeypatch.setenv(inside, str(place_))
+        facts = FactCache(copy.repo)
+        assert "lies in the repository" in facts.why
+        judge(copy.repo, copy.material(), facts=facts)
+        assert "lies in the repository" in facts.save()
+    assert not list(copy.world.path.rglob("facts*"))
+
+
 def test_the_fact_of_a_key_with_the_same_fingerprint_is_not_used(long: Long) -> None:
     """A policy whose key has the fingerprint of the fact's, and other bytes: only the digest of all of the key tells."""
     facts = filled(long)

@@ -5,8 +5,8 @@ the cryptographic fact about its signature (`signatures.facts`). It says nothing
 again on each run.
 
 The file is believed as a whole or not at all. It carries a MAC (HMAC-SHA256) under a random key that lies in the user's state
-directory, and is used only where files and directories are the user's and nobody else may write them. It never lies in a
-repository: whoever gives a repository away would bring facts along. Nothing in it is evaluated.
+directory, and is used only where files and directories are the user's and nobody else may write them. It never lies in the
+repository that is judged: whoever gives one away would bring facts along. Nothing in it is evaluated.
 
     MAC (32 bytes) | magic | length of the header | header (JSON) | rows | tails
     row:  object id | number of what it shares | committer and author time, time in the signature | number of parents |
@@ -99,7 +99,9 @@ class FactCache:
         self._places: dict[bytes, int] = {}
         self._new: dict[bytes, Learned] = {}
         self.why = ""
+        self._repository = [Path(os.path.realpath(each)) for each in (repo.worktree, repo.git_dir, repo.common_dir) if each]
         try:
+            self._check_places()
             self._take(_read(_file(self._about), MAX_BYTES))
         except FileNotFoundError:
             return
@@ -144,12 +146,21 @@ class FactCache:
                 data = self._encoded(keep=False)
             if len(data) > MAX_BYTES:
                 return f"the file would have {len(data)} bytes, at most {MAX_BYTES} are kept"
+            self._check_places()
             path = _file(self._about)
             _directory(path.parent)
             _write(path, hmac.digest(_key(), data, "sha256") + data)
         except (OSError, ValueError) as error:
             return str(error)
         return ""
+
+    def _check_places(self) -> None:
+        """That neither file lies in the repository, as where a build has its home in the checkout: whoever wrote that wrote key
+        and facts alike. Raises `ValueError`, and `OSError` for a user without a home."""
+        for path in (_file(self._about), _key_file()):
+            real = Path(os.path.realpath(path))
+            if any(real.is_relative_to(place) for place in self._repository):
+                raise ValueError(f"{path} lies in the repository that is judged; set XDG_CACHE_HOME and XDG_STATE_HOME")
 
     def _encoded(self, *, keep: bool) -> bytes:
         """The file without its MAC: the records that were read and the new ones, or only those."""
@@ -289,9 +300,14 @@ def _base(variable: str, default: str) -> Path:
         raise OSError("the user has no home directory") from error
 
 
+def _key_file() -> Path:
+    """Where the user's key lies. Raises `OSError` for a user without a home."""
+    return _base("XDG_STATE_HOME", ".local/state") / "chainverify" / "facts.key"
+
+
 def _key() -> bytes:
     """The user's key for the MACs, made on first use. Raises `OSError`, and `ValueError` for one that may not be used."""
-    path = _base("XDG_STATE_HOME", ".local/state") / "chainverify" / "facts.key"
+    path = _key_file()
     _directory(path.parent)
     try:
         key = _read(path, KEY_BYTES, secret=True)
