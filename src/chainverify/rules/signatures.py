@@ -93,6 +93,10 @@ _PROVED: Final = frozenset(
 """Rules about a signature by somebody: whoever only advises one of them has still asked who it was."""
 
 
+_NOBODY: Final = ("identity-mismatch", "signer-unknown", "signature-bad")
+"""Rules that a signature breaks which is not known to be anybody's: the first one that the policy enforces tells of it."""
+
+
 def refused(
     subject: Subject, named: Named, error: ChainverifyError, clock: Clock, rules: SignatureRules
 ) -> list[Finding]:
@@ -113,7 +117,8 @@ def refused(
         if error.rule not in rules.relaxed or "identity-mismatch" in told:
             return [found, *also]
         message = "nobody was proved to have signed it, so nothing says that it is the person it names"
-        return [found, *also, Finding("identity-mismatch", FAIL, subject, message, error.hint, evidence=found.evidence)]
+        rule = next((each for each in _NOBODY if each not in rules.relaxed), _NOBODY[0])
+        return [found, *also, Finding(rule, FAIL, subject, message, error.hint, evidence=found.evidence)]
     others = [each for each in judge(subject, named, proof, clock, rules) if each.status != PASS and each.rule not in told]
     person = _person(named, proof, rules)
     signer = proof.signer if isinstance(person, _Nobody) else person.signer.name
