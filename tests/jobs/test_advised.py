@@ -316,3 +316,40 @@ def test_whose_a_weak_signature_is_stays_unknown_where_identities_are_advised_to
     outcome, findings = judged(world, tmp_path, 'openpgp = "bob.asc"', f'algorithm-forbidden = "advise"\n{advised}')
     assert outcome == "fail"
     assert findings[1] == ("signature-bad" if "unknown" in advised else "signer-unknown", "error")
+
+
+GARBAGE = b"-----BEGIN SSH SIGNATURE-----\nU1NIU0lH\n-----END SSH SIGNATURE-----"
+
+
+@pytest.mark.parametrize("tags", [False, True])
+@pytest.mark.parametrize(
+    ("rule", "spoil", "commits"),
+    [
+        ("commit-malformed", lambda raw, _: raw.replace(b"> 1", b"> one"), ""),
+        ("signature-ambiguous", lambda raw, tag: _signed(raw, GARBAGE + b"\n" + GARBAGE, tag), ""),
+        ("signature-format-not-allowed", lambda raw, tag: _signed(raw, GARBAGE, tag), 'formats = ["openpgp"]'),
+    ],
+)
+def test_what_is_not_read_proves_nobody(
+    tmp_path: Path, rule: str, spoil: Callable[[bytes, bool], bytes], commits: str, tags: bool
+) -> None:
+    """Advice about the form of objects must not be a way around signing them, where that is asked."""
+    key = SshKey.create(tmp_path, "bob")
+    world = World.create(tmp_path / "r", bare=True)
+    raw = world.read(world.commit("JIRA-1: root", {"a": "1"}, author=BOB))
+    world.update("refs/heads/main", world.write("commit", spoil(raw, False)))
+    raw = world.read(world.tag("v1", world.git("hash-object", "-t", "tree", "/dev/null"), tagger=BOB))
+    world.update("refs/tags/v1", world.write("tag", spoil(raw, True)))
+    keys = f'ssh = "{key.public}"'
+    found = judged(world, tmp_path, keys, rule, commits=commits, tags=tags)
+    assert found == ("fail", [(rule, "warning"), ("identity-mismatch", "error")])
+    # whoever only advises signatures has given that up, of tags or of commits
+    kinds = ("commit-unsigned", "tag-unsigned")
+    other, unsigned = kinds if tags else kinds[::-1]
+    assert judged(world, tmp_path, keys, f'{other} = "advise"\n{rule}', commits=commits, tags=tags) == found
+    both = f'{unsigned} = "advise"\n{rule}'
+    assert judged(world, tmp_path, keys, both, commits=commits, tags=tags) == ("pass", [(rule, "warning")])
+
+
+def _signed(raw: bytes, signature: bytes, tag: bool) -> bytes:
+    return raw + signature + b"\n" if tag else signed_commit(raw, signature)

@@ -499,7 +499,7 @@ def _judge_commit(oid: str, answer: Answer, context: Context, judged: Judged) ->
         keep = None if context.facts is None or commit.mergetags else facts.append
     except ChainverifyError as error:
         excused = rules_of.excused(subject, rules)
-        return [excused if excused is not None else rules_of.from_error(subject, error)]
+        return [excused] if excused is not None else rules_of.unread(subject, error, rules)
     try:
         evidence = _prove(commit.payload, commit.signature, clock, context, keep)
     except ChainverifyError as error:
@@ -578,8 +578,7 @@ def _judge_tag_ref(reader: ObjectReader, ref: str, oid: str, context: Context) -
             tag = parse_tag(oid, answer.data, context.algorithm)
         except ChainverifyError as error:
             excused = rules_of.excused(subject, context.rules)
-            found = excused if excused is not None else rules_of.from_error(subject, error)
-            return [*findings, found]
+            return [*findings, *([excused] if excused is not None else rules_of.unread(subject, error, context.rules))]
         findings += _judge_tag(tag, ref if depth == 0 else "", context)
         oid, expected = tag.target, tag.target_type
     return findings

@@ -95,6 +95,25 @@ _PROVED: Final = frozenset(
 
 _NOBODY: Final = ("identity-mismatch", "signer-unknown", "signature-bad")
 """Rules that a signature breaks which is not known to be anybody's: the first one that the policy enforces tells of it."""
+_UNREAD: Final = frozenset(("commit-malformed", "signature-ambiguous", "signature-format-not-allowed"))
+"""Rules about form, for which a signature is not looked at any further."""
+
+
+def unread(subject: Subject, error: ChainverifyError, rules: SignatureRules) -> list[Finding]:
+    """The findings on an object that could not be read or proved: those of the error, and where the policy only advises its rule,
+    one more: nobody was proved to have signed it."""
+    found = from_error(subject, error)
+    also = [from_error(subject, each) for each in error.also] if isinstance(error, SignatureError) else []
+    if found.rule in _UNREAD:
+        # who only advises that objects are signed at all accepts those of nobody
+        asked = f"{subject.kind}-unsigned" not in rules.relaxed
+    else:
+        asked = found.rule in _PROVED and "identity-mismatch" not in (found.rule, *(each.rule for each in also))
+    if not asked or found.status != FAIL or found.rule not in rules.relaxed:
+        return [found, *also]
+    message = "nobody was proved to have signed it, so nothing says that it is the person it names"
+    rule = next((each for each in _NOBODY if each not in rules.relaxed), _NOBODY[0])
+    return [found, *also, Finding(rule, FAIL, subject, message, error.hint, evidence=found.evidence)]
 
 
 def refused(
@@ -105,20 +124,11 @@ def refused(
     A policy may only advise the backend's rule. Where it does and nothing was proved, although the rule is about somebody, it
     cannot be told that it is the person whom the object names, and that counts as if it were not.
     """
-    found = from_error(subject, error)
-    if not isinstance(error, SignatureError):
-        return [found]
+    if not isinstance(error, SignatureError) or error.rule not in _PROVED or not isinstance(error.proof, Evidence):
+        return unread(subject, error, rules)
+    found, proof = from_error(subject, error), error.proof
     also = [from_error(subject, each) for each in error.also]
-    if error.rule not in _PROVED:
-        return [found, *also]
     told = {error.rule, *(each.rule for each in also)}
-    proof = error.proof
-    if not isinstance(proof, Evidence):
-        if error.rule not in rules.relaxed or "identity-mismatch" in told:
-            return [found, *also]
-        message = "nobody was proved to have signed it, so nothing says that it is the person it names"
-        rule = next((each for each in _NOBODY if each not in rules.relaxed), _NOBODY[0])
-        return [found, *also, Finding(rule, FAIL, subject, message, error.hint, evidence=found.evidence)]
     others = [each for each in judge(subject, named, proof, clock, rules) if each.status != PASS and each.rule not in told]
     person = _person(named, proof, rules)
     signer = proof.signer if isinstance(person, _Nobody) else person.signer.name
