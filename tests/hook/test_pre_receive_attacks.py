@@ -53,6 +53,16 @@ def test_a_symbolic_ref_to_a_branch_that_is_not_there_yet(world: World) -> None:
     world.refused("main:refs/heads/next", rule="signer-not-allowed")
 
 
+def test_a_branch_that_a_symbolic_ref_waits_for(world: World) -> None:
+    """Whoever reads release/stable sees what is pushed to next; git lists no symbolic ref that leads nowhere yet."""
+    world.server.git("symbolic-ref", "refs/heads/release/stable", "refs/heads/next")
+    world.server.git("symbolic-ref", "refs/heads/release/alias", "refs/heads/release/stable")
+    by_carol(world)
+    said = world.refused("main:refs/heads/next", rule="signer-not-allowed")
+    assert "release/stable" in said
+    world.accepted("main:refs/heads/free")
+
+
 @pytest.mark.parametrize("ref", ["refs/for/main", "refs/for/main/topic"])
 def test_a_proposal_is_judged_as_an_update_of_its_target(world: World, ref: str) -> None:
     tip = world.clone.tip() or ""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from chainverify.errors import Malformed, UsageError
@@ -102,6 +104,8 @@ def names(repo: Repository, updates: Sequence[RefUpdate], before: dict[str, str]
     does with its parts is not what was judged.
     """
     symbolic = _symbolic_refs(repo)
+    if any(update.creates for update in updates):
+        symbolic |= _waiting_refs(repo)
     found: dict[tuple[str, str | None, bool], tuple[RefUpdate, bool]] = {}
     values: dict[str, str | None] = {}
     for update in updates:
@@ -125,6 +129,18 @@ def _symbolic_refs(repo: Repository) -> dict[str, str]:
     listed = repo.run("for-each-ref", "--format=%(refname) %(symref)").decode("utf-8", "backslashreplace")
     pairs = (line.split(" ", 1) for line in listed.split("\n") if " " in line)
     return {ref: target for ref, target in pairs if target}
+
+
+def _waiting_refs(repo: Repository) -> dict[str, str]:
+    """The symbolic refs that may lead nowhere yet, which git does not list: they will lead to what is created."""
+    found: dict[str, str] = {}
+    for directory, _, files in os.walk(repo.common_dir / "refs"):
+        for name in files:
+            ref = (Path(directory) / name).relative_to(repo.common_dir).as_posix()
+            target = _dangling(repo, ref)
+            if target is not None:
+                found[os.fsencode(ref).decode("utf-8", "backslashreplace")] = target
+    return found
 
 
 def _aliases(repo: Repository, ref: str, symbolic: dict[str, str]) -> tuple[str, ...]:
