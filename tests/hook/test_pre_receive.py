@@ -418,6 +418,46 @@ def test_a_deadline_that_passes_refuses(world: World, tmp_path: Path) -> None:
     assert "within the deadline" in world.refused("main", rule="deadline (not decided)")
 
 
+# --- a server that lost an object
+
+
+def lose(world: World, oid: str) -> None:
+    """Take a commit that all can reach away from the server; git itself does not look for it in a push."""
+    path = world.server.path / "objects" / oid[:2] / oid[2:]
+    path.chmod(0o644)
+    path.unlink()
+
+
+def test_a_lost_object_is_no_other_history(world: World) -> None:
+    """The introduction is behind it: nobody is told to move that, and nothing gets in."""
+    world.accepted("main")
+    start = world.clone.tip()
+    text = POLICY.replace("[commits]", f'[commits]\nintroduction = "{start}"')
+    world.clone.commit("SHOP-2: introduction", {".chainverify/policy.toml": text}, key=world.alice)
+    lost = world.clone.commit("SHOP-3: lost", {"a": "1"}, key=world.alice)
+    world.clone.commit("SHOP-4: last", {"a": "2"}, key=world.alice)
+    world.accepted("main")
+    lose(world, lost)
+    world.clone.commit("SHOP-5: new", {"a": "3"}, key=world.alice)
+    for refspec in ("main", "main:refs/heads/other"):
+        said = world.refused(refspec, rule="history-incomplete (not decided)")
+        assert f"object {lost} is not in the repository" in said
+        assert "history-not-anchored" not in said
+        assert "new introduction" not in said
+
+
+def test_a_rewind_over_a_lost_object_is_one_all_the_same(world: World) -> None:
+    lost = world.clone.commit("SHOP-2: lost", {"a": "1"}, key=world.alice)
+    world.clone.commit("SHOP-3: last", {"a": "2"}, key=world.alice)
+    world.accepted("main")
+    lose(world, lost)
+    other = world.clone.commit("SHOP-4: other", {"a": "3"}, key=world.alice, parents=(), ref=None)
+    said = world.refused(f"+{other}:main", rule="ref-rewind")
+    assert "usage" not in said
+    other = world.clone.commit("SHOP-4: other", {"a": "3"}, key=world.alice, parents=[f"{lost}^"], ref=None)
+    assert "usage" not in world.refused(f"+{other}:main", rule="ref-rewind")
+
+
 # --- hostile surroundings
 
 

@@ -75,6 +75,25 @@ def walk(repo: Repository, include: Sequence[str], exclude: Sequence[str]) -> tu
     return tuple(_parents_first(shown))
 
 
+def reaches(repo: Repository, tip: str, ancestor: str) -> bool:
+    """Whether `ancestor` is in the history of `tip`, or is it; both are full ids of commits.
+
+    Where git refuses to tell over damage on the way, raw parents do, past what is malformed. Raises `Unavailable` where it was
+    not found and an object cannot be read, behind which it may be.
+    """
+    try:
+        return repo.is_ancestor(ancestor, tip)
+    except UsageError:
+        lost: list[Unavailable] = []
+        with ObjectReader(repo) as reader:
+            found = _reachable(reader, [_peeled(reader, tip)], {ancestor: ()}, lost)
+    if not found or any(ancestor in named for named in found.values()):
+        return True
+    if lost:
+        raise lost[0] from None
+    return False
+
+
 def parents(reader: ObjectReader, oid: str) -> tuple[str, ...]:
     """The parents that a commit's raw bytes name, whatever else is wrong with it. Raises `ObjectMissing`."""
     return _parents(reader.read(oid).data, reader.repo)
@@ -102,8 +121,13 @@ def _peeled(reader: ObjectReader, oid: str) -> str:
         raise
 
 
-def _reachable(reader: ObjectReader, tips: Iterable[str], without: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """Raw parents of every commit reachable from `tips`, not going into `without`; level by level, so reading is pipelined."""
+def _reachable(
+    reader: ObjectReader, tips: Iterable[str], without: dict[str, tuple[str, ...]], lost: list[Unavailable] | None = None
+) -> dict[str, tuple[str, ...]]:
+    """Raw parents of every commit reachable from `tips`, not going into `without`; level by level, so reading is pipelined.
+
+    `lost` gets the errors for what could not be read.
+    """
     found: dict[str, tuple[str, ...]] = {}
     level = [oid for oid in dict.fromkeys(tips) if oid not in without]
     while level:
@@ -112,7 +136,11 @@ def _reachable(reader: ObjectReader, tips: Iterable[str], without: dict[str, tup
             raise BudgetExceeded(f"the range has more than {MAX_COMMITS} commits")
         coming: dict[str, None] = {}
         for oid, answer in zip(level, reader.stream(level), strict=True):
-            if isinstance(answer, Unavailable) or answer.kind != "commit":
+            if isinstance(answer, Unavailable):
+                if lost is not None:
+                    lost.append(answer)
+                continue
+            if answer.kind != "commit":
                 continue
             named = _parents(answer.data, reader.repo)
             found[oid] = named

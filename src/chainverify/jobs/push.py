@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from chainverify.errors import BudgetExceeded, ChainverifyError
 from chainverify.formats.push import RefUpdate
+from chainverify.git import ranges
 from chainverify.git.objects import ObjectReader
 from chainverify.git.repository import Repository
 from chainverify.jobs import deployed, history, lineage, messages, policychange, pushed
@@ -52,8 +53,9 @@ def check_push(repo: Repository, updates: Sequence[RefUpdate], judging: Judging)
     4. commits that change the policy need someone who may, and the default branch keeps a policy that can be read,
     5. messages, then manifests and images of what changed.
 
-    Raises `PolicyError` for a policy whose keys cannot be used. A deadline or budget that runs out is a finding (`deadline`,
-    unknown) that no `[rules]` setting excuses.
+    Raises `PolicyError` for a policy whose keys cannot be used, and `Unavailable` where history cannot be read as far as the
+    question of a rewind needs. A deadline or budget that runs out is a finding (`deadline`, unknown) that no `[rules]` setting
+    excuses.
     """
     policy = judging.loaded.policy
     findings: list[Finding] = []
@@ -271,7 +273,10 @@ def _no_commit(each: Added) -> Finding:
 
 
 def _rewinds(scene: Scene, update: RefUpdate, tip: str | None) -> bool:
-    """Whether the ref loses history: its old commit is not an ancestor of the new one, or cannot be found out to be."""
+    """Whether the ref loses history: its old commit is not an ancestor of the new one, or there is none.
+
+    Raises `Unavailable` where what cannot be read hides it.
+    """
     if update.new is None or update.old is None or update.old == update.new:
         return False
     try:
@@ -280,7 +285,7 @@ def _rewinds(scene: Scene, update: RefUpdate, tip: str | None) -> bool:
         return True
     if old is None or tip is None:
         return True
-    return not scene.repo.is_ancestor(old, tip)
+    return not ranges.reaches(scene.repo, tip, old)
 
 
 def _check_messages(

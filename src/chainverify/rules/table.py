@@ -114,13 +114,16 @@ _ROWS: Final = (
         "history-not-anchored", "commits", "The introduction commit is not part of the history that was judged",
         "`introduction` is the point from which trust starts; a history that does not contain it is another history.",
         "history-not-anchored: the introduction 4f2c... is not an ancestor of 8f98...",
-        "Check that you are on the right repository and branch; a rewritten history needs a new introduction, set on purpose.",
+        "Check that you are on the right repository and branch; a rewritten history needs a new introduction, set on purpose. Where an "
+        "object between the two cannot be read this is not said: that is `history-incomplete`, and the introduction should stay.",
     ),
     RuleText(
         "history-incomplete", "commits", "Part of the history is not in this clone",
-        "Shallow clones, grafts and partial clones cut history: what is missing cannot be judged, so nothing is claimed about it.",
+        "Shallow clones, grafts and partial clones cut history: what is missing cannot be judged, so nothing is claimed about it. A "
+        "lost or damaged commit between a tip and the `introduction` leaves open whether one leads to the other.",
         "history-incomplete (not decided): history may be cut: this is a shallow clone",
-        "Run `git fetch --unshallow` (in CI: `fetch-depth: 0`), or remove the grafts.", "unknown",
+        "Run `git fetch --unshallow` (in CI: `fetch-depth: 0`), or remove the grafts. For a lost object run `git fsck`, and get it from "
+        "another clone (`git fetch --refetch`, or a fresh clone).", "unknown",
     ),
     RuleText(
         "object-missing", "commits", "An object that the history names cannot be read",
