@@ -252,7 +252,7 @@ def _step(finding: Finding) -> str:
 
 
 def _how_to_sign(kind: str) -> tuple[str, ...]:
-    again = "git commit --amend --no-edit -S" if kind == "commit" else "git tag -s -f NAME"
+    again = "git commit --amend --no-edit -S" if kind == "commit" else 'git tag -s -f NAME "NAME^{}"'
     return (
         "# to sign with an SSH key from now on:",
         "#   git config gpg.format ssh",

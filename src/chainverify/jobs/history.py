@@ -210,7 +210,7 @@ def check_tags(
     findings: list[Finding] = []
     with ObjectReader(repo) as reader:
         for done, (ref, oid) in enumerate(refs, 1):
-            findings += _judge_tag_ref(reader, ref, oid, context)
+            findings += rules_of.remade(_judge_tag_ref(reader, ref, oid, context), ref)
             if progress is not None:
                 progress(done, len(refs))
     return Verdicts(findings, {"tags": len(refs)})
@@ -582,9 +582,9 @@ def _judge_tag_ref(reader: ObjectReader, ref: str, oid: str, context: Context) -
             if expected and answer.kind != expected:
                 raise Malformed(f"tag points at {oid} as a {expected}, which is a {answer.kind}", hint="run git fsck")
             if answer.kind != "tag":
-                return findings if depth else [rules_of.lightweight_tag(ref)]
+                return findings if depth else [rules_of.lightweight_tag(ref, oid, context.rules)]
             if depth >= MAX_TAG_DEPTH:
-                raise Malformed(f"{ref} is a chain of more than {MAX_TAG_DEPTH} tags", hint="make it again with git tag -s")
+                raise Malformed(f"{ref} is a chain of more than {MAX_TAG_DEPTH} tags")
             tag = parse_tag(oid, answer.data, context.algorithm)
         except ChainverifyError as error:
             excused = rules_of.excused(subject, context.rules)

@@ -7,6 +7,7 @@ is reported, not only the first, because a policy may turn one of them into advi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -156,6 +157,26 @@ def refused_tag(tag: Tag, error: ChainverifyError, clock: Clock, rules: Signatur
     return _with_limit(refused(tag_subject(tag), Named(tag.tagger, tag.tagger, tag.notes), error, clock, rules), rules)
 
 
+_STAYS: Final = frozenset(("signer-unknown", "tag-name-mismatch"))
+"""Rules that a tag made again would break again."""
+_is_plain: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]*").fullmatch
+"""Names that no shell reads as anything else, and no program as an option: hints are pasted."""
+
+
+def remade(findings: list[Finding], ref: str) -> list[Finding]:
+    """The findings on what a tag ref holds, those that fail with how the tag is made again under its name, on the same commit."""
+    name = ref.removeprefix("refs/tags/")
+    shown = name if name != ref and _is_plain(name) else "NAME"
+    # without the commit git would take HEAD
+    again = f'git tag -s -f {shown} "{shown}^{{}}", then git push --force origin refs/tags/{shown}'
+    return [_remade(each, again) if each.status == FAIL and each.rule not in _STAYS else each for each in findings]
+
+
+def _remade(found: Finding, again: str) -> Finding:
+    hint = f"{found.hint}. To make it again" if found.hint else "once you know that it names the right commit, make it again"
+    return found._replace(hint=f"{hint}: {again}")
+
+
 def _with_limit(found: list[Finding], rules: SignatureRules) -> list[Finding]:
     """The findings on a tag, with that of a limited signer's, of whom no tag counts."""
     proof = found[0]
@@ -189,19 +210,19 @@ def unsigned_tag(tag: Tag, rules: SignatureRules) -> Finding:
     """The finding for an annotated tag without a signature: good where the policy asks only for annotated tags."""
     subject = tag_subject(tag)
     if rules.tags == "signed":
-        return Finding("tag-unsigned", FAIL, subject, "tag is not signed", "make it again with git tag -s")
+        return Finding("tag-unsigned", FAIL, subject, "tag is not signed")
     return Finding(VERIFIED, PASS, subject, "annotated tag, as the policy asks", evidence={"code": "ANNOTATED"})
 
 
-def lightweight_tag(ref: str) -> Finding:
-    """The finding for a tag ref that points at no tag object; only the ref can be its id."""
-    return Finding(
-        "tag-unsigned",
-        FAIL,
-        Subject("tag", ref, ref),
-        f"{ref} is a lightweight tag, which nobody can sign",
-        "make it again with git tag -s",
-    )
+def lightweight_tag(ref: str, target: str, rules: SignatureRules) -> Finding:
+    """The finding for a tag ref that points at no tag object but at `target`; only the ref can be its id.
+
+    That `target` is excused by its id excuses no name for it: whoever can push could call it the newest release.
+    """
+    message = f"{ref} is a lightweight tag, which nobody can sign"
+    if target in rules.commits.exceptions:
+        message += "; [commits] exceptions has its commit, which excuses that commit and no name for it"
+    return Finding("tag-unsigned", FAIL, Subject("tag", ref, ref), message)
 
 
 def tag_name(tag: Tag, ref: str) -> Finding | None:
@@ -326,6 +347,9 @@ def _folded(address: str) -> bytes:
 _Broken = tuple[str, str, str, str]
 
 
+_AGAIN: Final = {"commit": ", and make it again: git commit --amend --reset-author"}
+
+
 def _date_broken(subject: Subject, named: Named, clock: Clock) -> Iterator[_Broken]:
     """A date of the object itself that is yet to come: whatever sorts or expires by dates is led astray by it."""
     latest = clock.now + MAX_AHEAD
@@ -335,7 +359,7 @@ def _date_broken(subject: Subject, named: Named, clock: Clock) -> Iterator[_Brok
                 "commit-malformed",
                 "FUTURE",
                 f"{role} date {moment(ident.time)} is yet to come",
-                "set the clock of the machine that made it, and make it again: git commit --amend --reset-author",
+                "set the clock of the machine that made it" + _AGAIN.get(subject.kind, ""),
             )
 
 

@@ -135,7 +135,10 @@ _ROWS: Final = (
         "tag-unsigned", "tags", "The tag is not signed, or is lightweight where a signed tag is required",
         "Deployments follow tags; a lightweight tag is a name that anyone with push rights can put anywhere.",
         "tag-unsigned: refs/tags/v1.0 is a lightweight tag, which nobody can sign",
-        "Make it again with `git tag -s NAME`, or set `[tags] require`.",
+        "Make it again on the same commit: `git tag -s -f NAME \"NAME^{}\"`, then `git push --force origin refs/tags/NAME` (a server "
+        "that protects its tags asks for `allow-rewind`). An old annotated tag can be listed by its own id in `[commits] exceptions`; "
+        "a lightweight tag has no id of its own, and an exception of its commit does not excuse the name. Where such tags must stay, "
+        "`[rules] tag-unsigned = \"advise\"` or `[tags] require` decide for all of them.",
     ),
     RuleText(
         "tag-name-mismatch", "tags", "A signed tag stands under another name than the one that was signed",
