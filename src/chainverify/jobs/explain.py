@@ -144,7 +144,7 @@ def _explained(  # noqa: PLR0917
     lines: tuple[str, ...] = ()
     if parsed is not None and signature is not None and any(each.rule == "signer-unknown" for each in findings):
         ident = parsed.committer if isinstance(parsed, Commit) else parsed.tagger
-        lines = proposal(parsed.payload, signature, ident, loaded.policy)
+        lines = proposal(parsed.payload, signature, ident, loaded.policy, signing_material(loaded.policy, loaded.read), now)
     elif parsed is not None and signature is None:
         lines = _how_to_sign(raw.kind)
     report = Report(loaded.ref, enforcement.apply(found.findings, loaded.policy), found.counts, reason=note)

@@ -90,6 +90,11 @@ def fingerprint(der: bytes) -> str:
     return "SHA256:" + hashlib.sha256(der).hexdigest().upper()
 
 
+def issuer_name(certificate: Certificate) -> str:
+    """The issuer for people, shortened; its text is the certificate's own."""
+    return repr(x509.load_der_x509_certificate(certificate.der).issuer.rfc4514_string()[:100])
+
+
 @lru_cache(maxsize=outlines.MAX_KEPT)
 def decode(der: bytes) -> Certificate:
     """The certificate in `der`, kept for a while. Raises `Malformed` (rule `signature-bad`) for one that does not follow RFC 5280
