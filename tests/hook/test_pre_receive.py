@@ -542,6 +542,21 @@ def test_what_a_maintainers_merge_may_bring_in(world: World, rule: str, by_carol
             world.accepted(f"main:refs/heads/release/{person.email[:3]}")
 
 
+@pytest.mark.parametrize("rule", ["every-commit", "all-parents"])
+def test_what_another_merge_rule_would_do_is_said_where_it_would(world: World, rule: str) -> None:
+    under(world, rule)
+    start = world.clone.tip() or ""
+    side_by(world, world.carol, CAROL)
+    said = world.refused("main", rule="signer-not-allowed")
+    assert f"merge-rule is {rule}: under first-parent a merge by them could bring in what others signed" in said
+    world.clone.git("reset", "-q", "--hard", start)
+    world.clone.commit("SHOP-5: by Carol", {"b": "1"}, key=world.carol, author=CAROL)
+    assert "merge-rule" not in world.refused("main", rule="signer-not-allowed")
+    # below a commit of a maintainer, but on the branch itself
+    world.clone.commit("SHOP-6: by Alice", {"c": "1"}, key=world.alice)
+    assert "merge-rule" not in world.refused("main", rule="signer-not-allowed")
+
+
 @pytest.mark.parametrize("rule", ["first-parent", "any-parent"])
 def test_what_is_pushed_itself_is_nobodys_side(world: World, rule: str) -> None:
     under(world, rule)

@@ -180,6 +180,14 @@ def test_exceptions_are_exact() -> None:
     assert signatures.excused(Subject("commit", "a" * 12), rules) is None
 
 
+def test_a_key_that_names_nobody_is_told_without_an_empty_list() -> None:
+    [found] = signatures.judge_commit(commit(), evidence(emails=()), Clock(T, T), signatures.prepare(
+        Policy("p", "d", CommitsPolicy(identity=("principal",)), signers=(ALICE,))
+    ))  # fmt: skip
+    assert found.hint.startswith("it names no address: ")
+    assert "none" not in found.hint
+
+
 def tag(name: bytes = b"v1", email: bytes | None = b"alice@example.org") -> Tag:
     return Tag(OID, OID, "commit", name, Ident(b"A", email, T, b"+0000") if email is not None else None, b"m", b"p", b"s")
 

@@ -170,7 +170,8 @@ def _key(findings: Sequence[Finding], named: str, loaded: LoadedPolicy, now: int
     if held:
         return
     if proof:
-        yield Fact("person", f"{proof['signer']}, named by a file or an authority that the policy trusts")
+        named_by = "named by a file or an authority that the policy trusts"
+        yield Fact("person", f"{proof['signer'] or 'nobody of the policy has the address'}, {named_by}")
         yield Fact("key", str(proof["fingerprint"]))
     else:
         unknown = any(_step(each) == "key" for each in findings) or not findings

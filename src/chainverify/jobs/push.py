@@ -201,11 +201,13 @@ def _check_landing(
         # what lands on a tag is the tag, or the commit that a lightweight one names
         tag = ref.startswith(refs.TAGS)
         last = (each.target.commit,) if each.target.commit else ()
+        aside = _aside(each, proved, may, graph, policy)
         for oid in (each.target.tags or last) if tag else (*_answering(each, proved, may, graph, policy), *each.target.tags):
             subject = Subject("tag" if oid in each.target.tags else "commit", oid)
             signer = proved.get(oid)
             if signer is not None:
-                found = refs.refused_signer(subject, signer, ref, may)
+                rule = policy.commits.merge_rule if policy.commits is not None and oid in aside else None
+                found = refs.refused_signer(subject, signer, ref, may, rule)
             elif oid in settled:
                 found = None
             else:
@@ -233,6 +235,19 @@ def _answering(
         anchored = policy.commits.introduction is not None
         return () if tip in lineage.counting(oids, graph, good, limited, anchored=anchored) else oids
     return oids
+
+
+def _aside(
+    each: Added, proved: dict[str, str], may: frozenset[str], graph: Graph, policy: Policy
+) -> frozenset[str]:
+    """The commits that a merge by somebody who may brings in, where the merge rule asks of them too who signed them."""
+    oids = frozenset(each.selection.oids)
+    tip = each.target.commit
+    if tip is None or proved.get(tip) not in may or policy.commits is None:
+        return frozenset()
+    if policy.commits.merge_rule not in {"every-commit", "all-parents"}:
+        return frozenset()
+    return oids - lineage.first_parents(tip, oids, graph)
 
 
 def _check_refs(

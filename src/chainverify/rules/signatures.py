@@ -182,28 +182,37 @@ def _with_limit(found: list[Finding], rules: SignatureRules) -> list[Finding]:
     proof = found[0]
     if proof.evidence.get("signer") not in rules.limited:
         return found
-    limit = _limited(proof, f"signed by {proof.evidence['signer']}, whose clean merges alone count, and is a tag")
+    limit = _limited(proof, "and it is a tag", "have it signed by a person")
     # beside other rules that are broken, which the policy may only advise
     return [limit] if proof.status == PASS else [*found, limit]
 
 
-def no_merge(proof: Finding, parents: int) -> Finding:
+def no_merge(proof: Finding, parents: int, rules: SignatureRules) -> Finding:
     """In place of `proof`: a commit by a limited signer that is no merge of two commits."""
-    return _limited(proof, f"signed by {proof.evidence['signer']}, whose clean merges alone count, and has {parents} parents")
+    what = {0: "it has no parents", 1: "it is no merge"}.get(parents, f"it is a merge of {parents} commits, expected 2")
+    return _limited(proof, f"and {what}", f"have it signed by a person; {_ABOVE[rules.commits.merge_rule]}")
 
 
-def unclean_merge(proof: Finding, *, conflict: bool) -> Finding:
+def unclean_merge(proof: Finding, rules: SignatureRules, *, conflict: bool) -> Finding:
     """In place of `proof`: a merge by a limited signer whose tree is not the one that git makes of its parents."""
     what = "git finds conflicts between its parents" if conflict else "its tree is not the one that git makes of its parents"
-    return _limited(proof, f"signed by {proof.evidence['signer']}, whose clean merges alone count, and {what}")
+    hint = f"merge on your own machine, and sign the merge yourself; {_ABOVE[rules.commits.merge_rule]}"
+    return _limited(proof, f"and {what}", hint)
 
 
-def _limited(proof: Finding, message: str) -> Finding:
-    evidence = {**proof.evidence, "code": "LIMIT"}
-    return Finding(
-        "signer-not-allowed", FAIL, proof.subject, message, "merge on your own machine, and sign the merge yourself",
-        evidence=evidence,
-    )  # fmt: skip
+_ABOVE: Final = {
+    "any-parent": "merge-rule is any-parent, so a merge of it that a person signs answers for it",
+    **{
+        rule: f"merge-rule is {rule}: under any-parent a merge of it that a person signs would answer for it"
+        for rule in ("every-commit", "all-parents", "first-parent")
+    },
+}
+"""What of `[commits] merge-rule` could still bring in a commit that its own signer may not have made."""
+
+
+def _limited(proof: Finding, why: str, hint: str) -> Finding:
+    message = f"signed by {proof.evidence['signer']}, of whom only clean merges count, {why}"
+    return Finding("signer-not-allowed", FAIL, proof.subject, message, hint, evidence={**proof.evidence, "code": "LIMIT"})
 
 
 def unsigned_tag(tag: Tag, rules: SignatureRules) -> Finding:
@@ -323,8 +332,8 @@ def _person(named: Named, evidence: Evidence, rules: SignatureRules) -> Person |
     shown = _called(address)
     if shown in rules.people:
         return _Nobody(
-            f"signed as {', '.join(map(_called, evidence.principals[:4]))}, which is the name of a signer in the policy and no "
-            "address of that signer", "if it is the same person, add the address to the signer's emails",
+            f"signed as {shown}, which is the name of a signer in the policy and no address of that signer",
+            "if it is the same person, add the address to the signer's emails",
         )  # fmt: skip
     return Person(Signer(shown), frozenset((_folded(address),)))
 
@@ -427,11 +436,13 @@ def _identity_broken(
                 yield ("identity-mismatch", "", f"signed by {name}, but the {role} is {_show(ident.email)}", hint)
         elif rule == "principal" and not _is_principal(person, evidence):
             what = _SELF_NAMED[evidence.format]
+            addresses = ", ".join(evidence.emails[:4])
             yield (
                 "identity-mismatch",
                 "",
                 f"no valid {what} {evidence.primary} is an address of {name}",
-                f"add one of these addresses to the emails of {name} in the policy: {', '.join(evidence.emails[:4]) or 'none'}",
+                f"add one of these addresses to the emails of {name} in the policy: {addresses}" if addresses
+                else f"it names no address: sign with a key that names one of {name}, or take principal out of identity",
             )
 
 
