@@ -6,6 +6,7 @@ that the code reports.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 
@@ -303,8 +304,8 @@ RULES: Final[dict[str, RuleText]] = {row.id: row for row in _ROWS}
 """All rules by id, in the order of the contract."""
 
 
-def nearest(rule: str) -> str:
-    """The known id most like `rule`, empty where none is near."""
+def nearest(rule: str, others: Iterable[str] = ()) -> str:
+    """The known id, or name among `others`, most like `rule`; empty where none is near."""
     import difflib
 
-    return next(iter(difflib.get_close_matches(rule, RULES, 1, 0.5)), "")
+    return next(iter(difflib.get_close_matches(rule, (*RULES, *others), 1, 0.5)), "")
