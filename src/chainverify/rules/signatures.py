@@ -356,7 +356,9 @@ def _folded(address: str) -> bytes:
 _Broken = tuple[str, str, str, str]
 
 
-_AGAIN: Final = {"commit": ", and make it again: git commit --amend --reset-author"}
+_AGAIN: Final = {
+    "commit": ", and make it again: git commit --amend --reset-author; an old one can be listed in [commits] exceptions"
+}
 
 
 def _date_broken(subject: Subject, named: Named, clock: Clock) -> Iterator[_Broken]:
