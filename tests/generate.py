@@ -13,6 +13,8 @@ from typing import Any
 
 from chainverify.model.ruleids import ALWAYS
 from chainverify.policy import schema
+from chainverify.rules.codes import CODES
+from chainverify.rules.notes import NOTES
 from chainverify.rules.table import RULES, RuleText
 
 ROOT = Path(__file__).parent.parent
@@ -40,9 +42,31 @@ def rule_page(row: RuleText) -> str:
     )
 
 
+def notes_page() -> str:
+    """All notes and codes of the evidence."""
+    start = (
+        "The evidence of a finding holds a `code`, the finer result, and `notes`: what was seen and is no reason to refuse. They "
+        "are in JSON reports, and `chainverify explain` shows them. `chainverify rule NAME` prints the same text."
+    )
+    lines = [
+        "# Notes and codes", "", start, "", "## Notes", "", "| note | about | when | what to do |", "| --- | --- | --- | --- |",
+    ]  # fmt: skip
+    for note in NOTES.values():
+        name = f"{note.note}..." if note.note.endswith(":") else note.note
+        lines.append(f"| `{name}` | {note.about} | {note.when} | {note.remedy} |")
+    lines += ["", "## Codes", "", "| code | reported by | means |", "| --- | --- | --- |"]
+    for code in CODES.values():
+        rules = ", ".join(f"[{rule}]({rule}.md)" for rule in code.rules)
+        lines.append(f"| `{code.code}` | {rules} | {code.meaning} |")
+    return "\n".join([*lines, ""])
+
+
 def index_page() -> str:
     """The list of all rules by family."""
-    start = "Every finding names one of these ids; they never change. `chainverify rule ID` prints the same text."
+    start = (
+        "Every finding names one of these ids; they never change. `chainverify rule ID` prints the same text. The codes and "
+        "notes in the evidence are [explained too](notes.md)."
+    )
     lines = ["# Rules", "", start, ""]
     for family in dict.fromkeys(row.family for row in RULES.values()):
         lines += [f"## {family}", "", "| rule | means |", "| --- | --- |"]
@@ -150,6 +174,7 @@ def files() -> dict[Path, str]:
     """Everything derived: path to content."""
     found = {ROOT / "docs" / "rules" / f"{row.id}.md": rule_page(row) for row in RULES.values()}
     found[ROOT / "docs" / "rules" / "index.md"] = index_page()
+    found[ROOT / "docs" / "rules" / "notes.md"] = notes_page()
     found[ROOT / "docs" / "policy.md"] = policy_page()
     found[ROOT / "src" / "chainverify" / "policy" / "schema.json"] = schema.text()
     return found

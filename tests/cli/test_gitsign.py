@@ -111,6 +111,59 @@ def test_explain_tells_how_much_was_proved(place: Place, run: Run) -> None:
     assert re.search(r"\nproof\n  level  1, of 0 to 2\n  notes  no-log-entry\n\n", less)
 
 
+def proposed(place: Place, run: Run, oid: str) -> str:
+    done = run(place.repo.path, "explain", oid, "--policy", str(place.policy), "--output-format", "json")
+    found = json.loads(done.out)["proposal"]
+    return str(found["toml"]) if found else ""
+
+
+CAROL = Person("Carol", "carol@example.org")
+
+
+@pytest.mark.parametrize("identities", [True, False])
+def test_the_stanza_for_an_unknown_identity_would_accept_it(place: Place, run: Run, identities: bool) -> None:
+    """Whether the policy has other identities or none: the trust root in force is asked all the same."""
+    base = POLICY if identities else "".join(line for line in POLICY.splitlines(keepends=True) if "gitsign =" not in line)
+    place.policy.write_text(base)
+    oid = place.commit("by carol", CAROL, logged=True)
+    text = proposed(place, run, oid)
+    assert text.startswith("# observed, not trusted: the trust root vouches that this issuer vouched for this identity")
+    assert "Name and address are what the object itself claims." in text
+    (signer,) = tomllib.loads(text)["signers"]
+    assert signer == {
+        "name": "Carol", "emails": [CAROL.email], "observed": True, "gitsign": [{"identity": CAROL.email, "issuer": ISSUER}],
+    }  # fmt: skip
+    assert place.report(run)[oid]["rule"] == "signer-unknown"
+    place.policy.write_text(base + text)
+    assert place.report(run)[oid]["rule"] == "verified"
+    assert run(place.repo.path, "commits", "--policy", str(place.policy), CI="true").status == 2
+
+
+def test_an_identity_of_somebody_else_is_told(place: Place, run: Run) -> None:
+    mallory = Person("M", "mallory@example.org")
+    text = proposed(place, run, place.commit("as alice", ALICE, logged=False, by=mallory))
+    assert tomllib.loads(text) == {}
+    assert "an address of Alice, is what the object itself claims" in text
+    assert f"The certificate names mallory@example.org and not {ALICE.email}: find out who it was" in text
+    assert "reaches level 1, and gitsign-level 2 is asked for: it would still be refused" in text
+    assert f"#   chainverify keys add Alice --gitsign mallory@example.org --issuer {ISSUER}\n" in text
+
+
+def test_no_identity_is_proposed_that_nobody_vouches_for(place: Place, run: Run) -> None:
+    oid = place.commit("by carol", CAROL, logged=False)
+    (place.policy.parent / "trusted_root.json").write_text(json.dumps(Sigstore().trust()))
+    text = proposed(place, run, oid)
+    assert text.startswith("# nothing is proposed: no authority of the trust root issued the certificate")
+    assert CAROL.email not in text
+    assert tomllib.loads(text) == {}
+
+
+def test_an_identity_that_would_be_a_glob_is_not_proposed(place: Place, run: Run) -> None:
+    oid = place.commit("by everybody", CAROL, logged=True, by=Person("M", "*@example.org"))
+    text = proposed(place, run, oid)
+    assert text.startswith("# nothing is proposed: identity '*@example.org' holds a *")
+
+
 def test_init_tells_of_signatures_that_it_proposes_no_key_for(place: Place, run: Run, tmp_path: Path) -> None:
     place.commit("logged", ALICE, logged=True)
     clone = Repository.clone(place.repo.path, tmp_path / "clone")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -109,6 +110,54 @@ def test_tags_are_verified_beside_commits(run: Run, small: Small) -> None:
         assert done.rules() == [("tag-unsigned", "fail")] * 2
         assert done.report["subjects"]["tags"] == 3
         assert run(small.path, verb).status == 0
+
+
+def test_a_tag_is_made_again_by_the_command_of_its_hint(run: Run, small: Small, tmp_path: Path) -> None:
+    """With real git: the tags stay on their commits, and the forge's copies are replaced."""
+    repo = small.repo
+    first = repo.tip()
+    good = repo.tag("good", key=small.alice)
+    repo.tag("unsigned")
+    repo.git("tag", "light")
+    repo.update("refs/tags/bad", repo.write("tag", repo.read(good).replace(b"tag good", b"tag bad")))
+    repo.commit("SHOP-2: more", {"b": "1"}, key=small.alice)
+    forge = Repository.create(tmp_path / "forge", bare=True)
+    repo.git("remote", "add", "origin", str(forge.path))
+    repo.git("push", "-q", "origin", "main", "--tags")
+    done = run(small.path, "commits", "--tags", *JSON)
+    assert sorted(done.rules()) == [("signature-bad", "fail"), ("tag-unsigned", "fail"), ("tag-unsigned", "fail")]
+    repo.configure(user__name="Alice Example", user__email="alice@example.org", gpg__format="ssh",
+                   user__signingKey=str(small.alice.path))  # fmt: skip
+    for each in done.report["findings"]:
+        if each["status"] == "fail":
+            make, push = (shlex.split(part) for part in each["hint"].split("make it again: ")[1].split(", then "))
+            repo.git(*make[1:], "-m", "again")
+            repo.git(*push[1:])
+    assert run(small.path, "commits", "--tags", *JSON).status == 0
+    for name in ("bad", "light", "unsigned"):
+        assert repo.tip(f"refs/tags/{name}") == first
+        assert forge.git("rev-parse", f"refs/tags/{name}") == repo.git("rev-parse", f"refs/tags/{name}")
+
+
+def test_an_exception_does_not_excuse_a_lightweight_tag(run: Run, small: Small) -> None:
+    """Anybody who can push could call an excused commit, which nobody vouches for, the newest release."""
+    old = small.repo.commit("SHOP-2: not signed", {"b": "1"})
+    small.repo.git("tag", "v9")
+    small.repo.tag("v8")
+    small.policy(small.text.replace("[commits]", f'[commits]\nexceptions = ["{old}"]'))
+    done = run(small.path, "commits", "--tags")
+    assert done.status == 1
+    assert "excuses that commit and no name for it" in done.out
+    assert run(small.path, "commits", "--tags", *JSON).rules() == [
+        ("verified", "skip"), ("tag-unsigned", "fail"), ("tag-unsigned", "fail"),
+    ]
+    # an annotated tag has an id of its own, which can be excused
+    tag = small.repo.git("rev-parse", "refs/tags/v8")
+    small.policy(small.text.replace(old, f'{old}", "{tag}'))
+    found = run(small.path, "commits", "--tags", *JSON).rules()
+    assert sorted(found) == [("tag-unsigned", "fail"), ("verified", "skip"), ("verified", "skip")]
+    small.policy(small.text + '[rules]\ntag-unsigned = "advise"\n')
+    assert run(small.path, "commits", "--tags").status == 0
 
 
 def test_the_introduction_leaves_out_what_was_before(run: Run, small: Small) -> None:

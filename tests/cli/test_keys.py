@@ -8,6 +8,9 @@ import itertools
 import json
 import os
 import re
+import shlex
+import shutil
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -239,7 +242,7 @@ def test_names_of_files_are_sanitised(run: Run, small: Small, team: Path) -> Non
     (("X", "--allowed-signers", "{team}/carol"), "PRIVATE key"),
     (("X", "--ssh", "{team}/bob.asc"), "expected a public key line"),
     (("X", "--openpgp", "{team}/carol.pub"), "expected an OpenPGP public key"),
-    (("X", "--x509", "{team}/carol.pub"), "no certificate in PEM"),
+    (("X", "--x509", "{team}/carol.pub"), "holds no certificate, in PEM or DER"),
     (("X", "--ssh", "{team}/nothing.pub"), "no key file"),
     (("X", "--ssh", "ssh-ed25519 AAAA"), "key line"),
     (("X", "--ssh", "{alice}"), "belongs to 'Alice Example'"),
@@ -263,6 +266,114 @@ def test_what_is_refused_writes_nothing(run: Run, small: Small, team: Path, argu
     assert said in done.err
     assert small.text == before
     assert not (small.path / ".chainverify" / "keys").exists()
+
+
+@pytest.fixture(scope="module")
+def cards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a certificate comes in, made by the real openssl: PEM, DER, PKCS#7, PKCS#12, and its key in every form."""
+    from tests.world import x509
+
+    directory = tmp_path_factory.mktemp("cards")
+    dora = x509.mint("Dora Example", emails=["dora@example.org"], key="rsa2048")
+    (directory / "dora.pem").write_bytes(dora.pem)
+    (directory / "dora.key").write_bytes(dora.private)
+
+    def openssl(*arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=directory, check=True, capture_output=True, timeout=60)
+
+    openssl("x509", "-in", "dora.pem", "-outform", "der", "-out", "dora.cer")
+    for form in ("der", "pem"):
+        openssl("crl2pkcs7", "-nocrl", "-certfile", "dora.pem", "-outform", form, "-out", f"{form}.p7b")
+    openssl("pkcs12", "-export", "-in", "dora.pem", "-inkey", "dora.key", "-passout", "pass:x", "-out", "dora card.p12")
+    openssl("pkcs12", "-export", "-nokeys", "-in", "dora.pem", "-passout", "pass:x", "-out", "nokeys.pfx")
+    openssl("pkcs8", "-topk8", "-nocrypt", "-in", "dora.key", "-outform", "der", "-out", "pkcs8.der")
+    openssl("pkcs8", "-topk8", "-passout", "pass:x", "-in", "dora.key", "-outform", "der", "-out", "encrypted.der")
+    openssl("rsa", "-traditional", "-in", "dora.key", "-outform", "der", "-out", "pkcs1.der")
+    openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-outform", "der", "-out", "ec.der")
+    openssl("genpkey", "-algorithm", "ed25519", "-outform", "der", "-out", "ed25519.der")
+    openssl("x509", "-in", "dora.pem", "-pubkey", "-noout", "-out", "public.pem")
+    openssl("pkey", "-pubin", "-in", "public.pem", "-outform", "der", "-out", "public.der")
+    # with a length left open, as some programs write them (BER)
+    data = (directory / "dora card.p12").read_bytes()
+    assert data[:2] == b"\x30\x82"
+    (directory / "open.pfx").write_bytes(b"\x30\x80" + data[4:] + b"\0\0")
+    return directory
+
+
+@pytest.mark.tool("openssl")
+@pytest.mark.parametrize("name", ["dora.pem", "dora.cer"])
+def test_a_certificate_is_taken_in_pem_and_in_der(run: Run, small: Small, cards: Path, name: str) -> None:
+    done = run(small.path, "keys", "add", "Dora", "--email", "dora@example.org", "--x509", str(cards / name))
+    assert done.status == 0, done.err
+    assert "x509 certificate SHA256:" in done.out
+    suffix = ".pem" if name.endswith("pem") else ".der"
+    assert (small.path / ".chainverify" / "keys" / f"dora{suffix}").read_bytes() == (cards / name).read_bytes()
+    (key,) = listed(run, small)["Dora"]["keys"]
+    assert (key["format"], key["fingerprint"][:7]) == ("x509", "SHA256:")
+
+
+@pytest.mark.tool("openssl")
+@pytest.mark.parametrize("name", ["dora card.p12", "nokeys.pfx", "open.pfx"])
+def test_pkcs12_is_refused_with_the_command_that_helps(run: Run, small: Small, cards: Path, name: str) -> None:
+    before = small.text
+    for option in ("--x509", "--ssh", "--openpgp"):
+        done = run(small.path, "keys", "add", "Dora", "--email", "dora@example.org", option, str(cards / name))
+        assert done.status == 2
+        assert "is a PKCS#12 file (.p12, .pfx), which holds a PRIVATE key" in done.err
+    assert small.text == before
+    assert not (small.path / ".chainverify" / "keys").exists()
+    if name != "dora card.p12":
+        return
+    command = shlex.split(done.err.split("help: ")[1].split(" writes ")[0])
+    made = Path(command[command.index("-out") + 1])
+    subprocess.run([*command, "-passin", "pass:x"], check=True, capture_output=True, timeout=60)
+    assert b"PRIVATE" not in made.read_bytes()
+    done = run(small.path, "keys", "add", "Dora", "--email", "dora@example.org", "--x509", str(made))
+    assert done.status == 0, done.err
+    assert "x509 certificate SHA256:" in done.out
+
+
+@pytest.mark.tool("openssl")
+@pytest.mark.parametrize("name", ["pem.p7b", "der.p7b"])
+def test_pkcs7_is_told_with_the_command_that_helps(run: Run, small: Small, cards: Path, name: str) -> None:
+    done = run(small.path, "keys", "add", "Dora", "--email", "dora@example.org", "--x509", str(cards / name))
+    assert done.status == 2
+    assert "is a PKCS#7 file" in done.err
+    command = shlex.split(done.err.split("help: ")[1].split(" writes ")[0])
+    made = Path(command[command.index("-out") + 1])
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    done = run(small.path, "keys", "add", "Dora", "--email", "dora@example.org", "--x509", str(made))
+    assert done.status == 0, done.err
+
+
+@pytest.mark.tool("openssl")
+@pytest.mark.parametrize("name", ["dora.key", "pkcs8.der", "encrypted.der", "pkcs1.der", "ec.der", "ed25519.der"])
+@pytest.mark.parametrize("option", ["--x509", "--ssh", "--openpgp", "--allowed-signers"])
+def test_private_keys_are_refused_in_every_form(run: Run, small: Small, cards: Path, name: str, option: str) -> None:
+    done = run(small.path, "keys", "add", "Dora", "--email", "dora@example.org", option, str(cards / name))
+    assert done.status == 2
+    assert "holds a PRIVATE key: nothing was written" in done.err
+    assert not (small.path / ".chainverify" / "keys").exists()
+
+
+@pytest.mark.tool("openssl")
+def test_a_public_key_is_no_certificate(run: Run, small: Small, cards: Path) -> None:
+    for name in ("public.pem", "public.der"):
+        done = run(small.path, "keys", "add", "Dora", "--email", "dora@example.org", "--x509", str(cards / name))
+        assert done.status == 2
+        assert "holds no certificate, in PEM or DER" in done.err
+
+
+@pytest.mark.tool("openssl")
+@pytest.mark.parametrize("name", ["dora card.p12", "pkcs8.der", "dora.key"])
+def test_a_policy_that_names_a_private_key_is_refused(run: Run, small: Small, cards: Path, name: str) -> None:
+    shutil.copy(cards / name, small.path / ".chainverify" / "file")
+    (small.path / ".chainverify" / "policy.toml").write_text(
+        small.text + '[[signers]]\nname = "Dora"\nemails = ["dora@example.org"]\nx509 = ["file"]\n'
+    )
+    done = run(small.path, "policy", "check")
+    assert done.status == 2
+    assert "file holds a private key" in done.err
 
 
 def test_a_link_in_the_place_of_the_directory_is_not_followed(run: Run, small: Small, team: Path, tmp_path: Path) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -106,6 +110,81 @@ def test_who_it_was(place: Place, run: Run) -> None:
     )  # fmt: skip
     assert found[of_bob]["evidence"]["signer"] == BOB.email
     assert found[before]["evidence"]["time_source"] == "timestamp"
+
+
+def explained(place: Place, run: Run, oid: str) -> tuple[str, str]:
+    """What is proposed for a commit, as text; and the whole explanation."""
+    done = run(place.repo.path, "explain", oid, "--policy", str(place.policy), "--output-format", "json")
+    found = json.loads(done.out)["proposal"]
+    return (str(found["toml"]) if found else ""), run(place.repo.path, "explain", oid, "--policy", str(place.policy)).out
+
+
+def saved(text: str) -> bytes:
+    """The certificate in the comments of a proposal, as its words say to save it."""
+    lines = [line[1:].strip() for line in text.splitlines()]
+    start, end = lines.index("-----BEGIN CERTIFICATE-----"), lines.index("-----END CERTIFICATE-----")
+    return "\n".join((*lines[start : end + 1], "")).encode()
+
+
+def test_the_stanza_for_an_unknown_certificate_would_accept_it(place: Place, run: Run) -> None:
+    other = mint("Other", authority=True)
+    carol = mint("Carol the other", other, emails=[CAROL.email])
+    oid = place.commit("by carol", CAROL, carol)
+    text, shown = explained(place, run, oid)
+    assert text.startswith("# observed, not trusted")
+    assert "what the object itself claims" in text
+    assert carol.fingerprint in text
+    assert "CN=Carol the other" in text
+    assert "CN=Other" in text
+    assert "never one that came with a signature" in text
+    assert all(len(line) <= 130 for line in text.splitlines())
+    assert "what would change this" in shown
+    (signer,) = tomllib.loads(text)["signers"]
+    assert (signer["name"], signer["emails"], signer["observed"]) == ("Carol", [CAROL.email], True)
+    assert place.report(run)[oid]["rule"] == "signer-unknown"  # nothing is accepted by being explained
+    (file,) = signer["x509"]
+    (place.policy.parent / "keys").mkdir()
+    (place.policy.parent / file).write_bytes(saved(text))
+    place.policy.write_text(POLICY + text)
+    assert place.report(run)[oid]["rule"] == "verified"
+    assert run(place.repo.path, "commits", "--policy", str(place.policy), CI="true").status == 2
+
+
+def test_an_unknown_certificate_of_a_known_person_is_a_command(place: Place, run: Run) -> None:
+    """And where the certificate names somebody else, the words say so: it is what an attacker would send, too."""
+    mallory = mint("Mallory", emails=["mallory@example.org"])
+    oid = place.commit("as alice", ALICE, mallory)
+    text, _ = explained(place, run, oid)
+    assert tomllib.loads(text) == {}
+    assert "an address of Alice, is what the object itself claims" in text
+    assert f"The certificate names mallory@example.org and not {ALICE.email}: find out who it was" in text
+    assert "x509-roots" not in text  # it has no authority
+    command = re.search(r"#   chainverify (keys add .*)$", text, re.M)
+    assert command is not None
+    arguments = shlex.split(command[1])
+    (place.repo.path / arguments[-1]).write_bytes(saved(text))
+    assert run(place.repo.path, *arguments, "--policy", str(place.policy)).status == 0
+    assert place.report(run)[oid]["rule"] == "verified"
+
+
+def test_no_stanza_for_a_certificate_that_would_not_do(place: Place, run: Run) -> None:
+    carol = mint("Carol", emails=[CAROL.email])
+    raw = place.repo.read(place.commit("good", CAROL, carol))
+    moved = place.repo.write("commit", raw.replace(b"\n\ngood", b"\n\nevil"))
+    place.policy.write_text(POLICY.replace('x509-roots = ["root.pem"]\ncrls = ["root.crl"]\n', ""))
+    text, _ = explained(place, run, moved)
+    assert text == "# nothing is proposed: signature does not fit the signed bytes\n"
+    agreeing = mint("Carol", emails=[CAROL.email], usages=("key_agreement",))
+    text, _ = explained(place, run, place.commit("not for signing", CAROL, agreeing))
+    assert text.startswith("# nothing is proposed: its certificate: ")
+    assert "BEGIN CERTIFICATE" not in text
+
+
+def test_hostile_words_of_a_certificate_stay_in_their_comment(place: Place, run: Run) -> None:
+    evil = mint("x\n[[signers]]\nname = 'M'\x1b[2J\u202e", emails=["m@example.org"])
+    text, shown = explained(place, run, place.commit("evil", CAROL, evil))
+    assert len(tomllib.loads(text)["signers"]) == 1
+    assert not re.search("[\x00-\x09\x0b-\x1f\u202e]", shown)
 
 
 def test_files_of_the_policy(place: Place, run: Run) -> None:

@@ -418,6 +418,46 @@ def test_a_deadline_that_passes_refuses(world: World, tmp_path: Path) -> None:
     assert "within the deadline" in world.refused("main", rule="deadline (not decided)")
 
 
+# --- a server that lost an object
+
+
+def lose(world: World, oid: str) -> None:
+    """Take a commit that all can reach away from the server; git itself does not look for it in a push."""
+    path = world.server.path / "objects" / oid[:2] / oid[2:]
+    path.chmod(0o644)
+    path.unlink()
+
+
+def test_a_lost_object_is_no_other_history(world: World) -> None:
+    """The introduction is behind it: nobody is told to move that, and nothing gets in."""
+    world.accepted("main")
+    start = world.clone.tip()
+    text = POLICY.replace("[commits]", f'[commits]\nintroduction = "{start}"')
+    world.clone.commit("SHOP-2: introduction", {".chainverify/policy.toml": text}, key=world.alice)
+    lost = world.clone.commit("SHOP-3: lost", {"a": "1"}, key=world.alice)
+    world.clone.commit("SHOP-4: last", {"a": "2"}, key=world.alice)
+    world.accepted("main")
+    lose(world, lost)
+    world.clone.commit("SHOP-5: new", {"a": "3"}, key=world.alice)
+    for refspec in ("main", "main:refs/heads/other"):
+        said = world.refused(refspec, rule="history-incomplete (not decided)")
+        assert f"object {lost} is not in the repository" in said
+        assert "history-not-anchored" not in said
+        assert "new introduction" not in said
+
+
+def test_a_rewind_over_a_lost_object_is_one_all_the_same(world: World) -> None:
+    lost = world.clone.commit("SHOP-2: lost", {"a": "1"}, key=world.alice)
+    world.clone.commit("SHOP-3: last", {"a": "2"}, key=world.alice)
+    world.accepted("main")
+    lose(world, lost)
+    other = world.clone.commit("SHOP-4: other", {"a": "3"}, key=world.alice, parents=(), ref=None)
+    said = world.refused(f"+{other}:main", rule="ref-rewind")
+    assert "usage" not in said
+    other = world.clone.commit("SHOP-4: other", {"a": "3"}, key=world.alice, parents=[f"{lost}^"], ref=None)
+    assert "usage" not in world.refused(f"+{other}:main", rule="ref-rewind")
+
+
 # --- hostile surroundings
 
 
@@ -500,6 +540,21 @@ def test_what_a_maintainers_merge_may_bring_in(world: World, rule: str, by_carol
             world.refused("main", rule=expected)
         else:
             world.accepted(f"main:refs/heads/release/{person.email[:3]}")
+
+
+@pytest.mark.parametrize("rule", ["every-commit", "all-parents"])
+def test_what_another_merge_rule_would_do_is_said_where_it_would(world: World, rule: str) -> None:
+    under(world, rule)
+    start = world.clone.tip() or ""
+    side_by(world, world.carol, CAROL)
+    said = world.refused("main", rule="signer-not-allowed")
+    assert f"merge-rule is {rule}: under first-parent a merge by them could bring in what others signed" in said
+    world.clone.git("reset", "-q", "--hard", start)
+    world.clone.commit("SHOP-5: by Carol", {"b": "1"}, key=world.carol, author=CAROL)
+    assert "merge-rule" not in world.refused("main", rule="signer-not-allowed")
+    # below a commit of a maintainer, but on the branch itself
+    world.clone.commit("SHOP-6: by Alice", {"c": "1"}, key=world.alice)
+    assert "merge-rule" not in world.refused("main", rule="signer-not-allowed")
 
 
 @pytest.mark.parametrize("rule", ["first-parent", "any-parent"])

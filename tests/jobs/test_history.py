@@ -276,19 +276,82 @@ def test_replace_refs_change_nothing(line: tuple[World, list[str]], keys: Keys, 
     assert by_id(judge(world.path, keys)) == by_id(judge(line[0].path, keys))
 
 
-def test_missing_objects_are_undecided_and_the_rest_is_judged(line: tuple[World, list[str]], keys: Keys, tmp_path: Path) -> None:
-    world = World.clone(line[0].path, tmp_path / "c", "--no-hardlinks")
-    pack = next((world.git_dir / "objects/pack").glob("*.pack"), None)
-    if pack is not None:
+def loose(world: World) -> World:
+    """The repository with every object in a file of its own, so that one can be taken away."""
+    for pack in (world.git_dir / "objects/pack").glob("*.pack"):
         data = pack.read_bytes()
-        for path in list(pack.parent.iterdir()):
-            path.unlink()
+        for part in pack.parent.glob(f"{pack.stem}.*"):
+            part.unlink()
         world.git("unpack-objects", "-q", stdin=data)
+    return world
+
+
+def object_file(world: World, oid: str) -> Path:
+    return world.git_dir / "objects" / oid[:2] / oid[2:]
+
+
+def damage(world: World, oid: str, how: str) -> None:
+    path = object_file(world, oid)
+    path.chmod(0o644)
+    if how == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(b"" if how == "empty" else path.read_bytes()[:20] + b"damage")
+
+
+def test_missing_objects_are_undecided_and_the_rest_is_judged(line: tuple[World, list[str]], keys: Keys, tmp_path: Path) -> None:
+    world = loose(World.clone(line[0].path, tmp_path / "c", "--no-hardlinks"))
     gone = line[1][3]
-    (world.git_dir / "objects" / gone[:2] / gone[2:]).unlink()
+    damage(world, gone, "missing")
     found = {one.subject.id: (one.rule, one.status) for one in judge(world.path, keys).findings}
     assert found[gone] == ("object-missing", "unknown")
     assert found[line[1][6]] == found[line[1][4]] == found[line[1][2]] == ("verified", "pass")
+
+
+@pytest.mark.parametrize("how", ["missing", "empty", "damaged"])
+def test_what_is_missing_before_the_introduction_leaves_it_open(keys: Keys, tmp_path: Path, how: str) -> None:
+    """A lost commit hides whether the tip descends from the introduction: a question, not another history."""
+    world = World.create(tmp_path / "r")
+    oids = [world.commit(f"c{at}", {"a": str(at)}, key=keys.alice) for at in range(7)]
+    policy = policy_of(introduction=oids[2])
+    damage(world, oids[4], how)
+    found = judge(world.path, keys, policy=policy)
+    assert {one.rule for one in found.findings if one.status == "fail"} == set()
+    told = {one.subject.id: one for one in found.findings if one.status == "unknown" and one.rule == "history-incomplete"}
+    assert oids[4] in told[oids[6]].message
+    assert "git fsck" in told[oids[6]].hint
+    assert "introduction" not in told[oids[6]].hint
+    assert [one.status for one in found.findings if one.rule == "object-missing"] == ["unknown"]
+    # a range that does not hold the lost commit is as open
+    assert [(one.rule, one.status) for one in judge(world.path, keys, "HEAD^!", policy=policy).findings] == [
+        ("history-incomplete", "unknown"), ("verified", "pass"),
+    ]
+    # where all that is needed can be read nothing is open
+    assert rules(judge(world.path, keys, oids[3], policy=policy)) == ["verified"]
+    # and a history that can be read whole, without the introduction, is another one
+    orphan = world.write("commit", world.read(oids[0]).replace(b"c0", b"cx"))
+    assert judge(world.path, keys, orphan, policy=policy).findings[0].rule == "history-not-anchored"
+
+
+def test_a_tip_before_the_introduction_needs_no_older_history(keys: Keys, tmp_path: Path) -> None:
+    world = World.create(tmp_path / "r")
+    oids = [world.commit(f"c{at}", {"a": str(at)}, key=keys.alice) for at in range(6)]
+    damage(world, oids[0], "missing")
+    for introduction in (oids[2], oids[1]):
+        assert judge(world.path, keys, oids[1], policy=policy_of(introduction=introduction)).findings == []
+    assert set(rules(judge(world.path, keys, policy=policy_of(introduction=oids[2])))) == {"verified"}
+
+
+def test_another_history_is_not_anchored_whatever_else_is_damaged(keys: Keys, tmp_path: Path) -> None:
+    """What is malformed can be read, and leads nowhere: only what cannot be read leaves the question open."""
+    world = World.create(tmp_path / "r")
+    oids = [world.commit(f"c{at}", {"a": str(at)}, key=keys.alice) for at in range(3)]
+    tree = world.git("rev-parse", f"{oids[0]}^{{tree}}")
+    bad = world.write("commit", f"tree {tree}\nauthor broken\n\nx".encode())
+    tip = world.commit("tip", {"a": "x"}, key=keys.alice, ref=None, parents=[oids[0]])
+    tip = world.write("commit", world.read(tip).replace(b"parent " + oids[0].encode(), b"parent " + bad.encode()))
+    found = judge(world.path, keys, tip, policy=policy_of(introduction=oids[1]))
+    assert found.findings[0].rule == "history-not-anchored"
 
 
 def test_malformed_commits_end_to_end(tmp_path: Path, keys: Keys) -> None:

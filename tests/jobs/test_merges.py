@@ -130,7 +130,8 @@ def octopus(world: World, keys: Keys) -> str:
     ("build", "words"),
     [
         (clean, ""), (fast_forward, ""), (evil, "is not the one that git makes"), (dropping, "is not the one that git makes"),
-        (conflicting, "conflicts"), (plain, "has 1 parents"), (root, "has 0 parents"), (octopus, "has 3 parents"),
+        (conflicting, "conflicts"), (plain, "and it is no merge"), (root, "and it has no parents"),
+        (octopus, "a merge of 3 commits, expected 2"),
     ],
 )
 def test_only_clean_merges_of_a_forge_count(tmp_path: Path, keys: Keys, build: Built, words: str, algorithm: str) -> None:
@@ -143,6 +144,20 @@ def test_only_clean_merges_of_a_forge_count(tmp_path: Path, keys: Keys, build: B
     assert all(each.evidence["code"] == "LIMIT" for each in found.findings if each.status == "fail")
     assert {state for each, state in told(found).items() if each != oid} <= {GOOD}
     assert world.git("count-objects", "-v") == before, "the repository was written to"
+
+
+@pytest.mark.parametrize("rule", ["every-commit", "first-parent", "all-parents", "any-parent"])
+def test_a_refused_merge_of_a_forge_names_the_way_that_is_left(tmp_path: Path, keys: Keys, rule: str) -> None:
+    """What the hint says of any-parent is so: a merge by a person answers for the forge's."""
+    world = World.create(tmp_path / "r", bare=True)
+    oid = evil(world, keys)
+    world.update("refs/heads/side", oid)
+    found = next(each for each in judge(world, keys, oid, merge_rule=rule).findings if each.subject.id == oid)
+    assert found.hint.startswith("merge on your own machine, and sign the merge yourself; merge-rule is ")
+    assert f"merge-rule is {rule}" in found.hint
+    assert ("would answer for it" in found.hint) == (rule != "any-parent")
+    top = world.commit("merge of it", {"z": "1"}, parents=[f"{oid}^1", oid], key=keys.alice, ref="refs/heads/top")
+    assert (told(judge(world, keys, top, merge_rule=rule))[oid] == REFUSED) == (rule != "any-parent")
 
 
 def test_a_merge_driver_of_the_repository_has_no_say(tmp_path: Path, keys: Keys) -> None:
@@ -200,7 +215,7 @@ def test_a_tag_of_a_forge_does_not_count(tmp_path: Path, keys: Keys) -> None:
 STRANGE = Person("Somebody", "somebody@example.net")
 
 
-@pytest.mark.parametrize(("tags", "count"), [(False, "has 1 parents"), (True, "and is a tag")])
+@pytest.mark.parametrize(("tags", "count"), [(False, "and it is no merge"), (True, "and it is a tag")])
 def test_the_limit_holds_for_what_breaks_a_rule_that_is_only_advised(
     tmp_path: Path, keys: Keys, tags: bool, count: str
 ) -> None:

@@ -114,7 +114,7 @@ PRINTED: dict[str, Callable[[], Finding]] = {
     "signer-revoked": lambda: judged(compromised_at=JANUARY),
     "identity-mismatch": lambda: judged("Bob Example", "bob@example.org"),
     "signer-not-allowed": lambda: there(refs.refused_signer(ABOUT, "Bob Example", "refs/heads/main", frozenset())),
-    "tag-unsigned": lambda: signatures.lightweight_tag("refs/tags/v1.0"),
+    "tag-unsigned": lambda: signatures.lightweight_tag("refs/tags/v1.0", OID, signatures.prepare(Policy("p", "d"))),
     "tag-name-mismatch": lambda: there(signatures.tag_name(TAG, "refs/tags/v2")),
     "message-ticket": lambda: message("fix the build", tickets=("JIRA",)),
     "message-pattern": lambda: message("Fix the build", pattern="^[a-z]+: .+"),

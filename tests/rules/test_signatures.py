@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from chainverify.errors import BackendCrashed, BudgetExceeded, Malformed, ObjectMissing, SignatureError
+from chainverify.errors import (
+    BackendCrashed,
+    BudgetExceeded,
+    ChainverifyError,
+    Malformed,
+    ObjectMissing,
+    SignatureError,
+    Unavailable,
+)
 from chainverify.model.gitobject import Commit, Ident, Tag
-from chainverify.model.report import Subject
+from chainverify.model.report import Finding, Subject
 from chainverify.model.signing import Clock, Evidence
 from chainverify.policy.model import CommitsPolicy, Policy, Signer
 from chainverify.rules import signatures
@@ -172,6 +180,14 @@ def test_exceptions_are_exact() -> None:
     assert signatures.excused(Subject("commit", "a" * 12), rules) is None
 
 
+def test_a_key_that_names_nobody_is_told_without_an_empty_list() -> None:
+    [found] = signatures.judge_commit(commit(), evidence(emails=()), Clock(T, T), signatures.prepare(
+        Policy("p", "d", CommitsPolicy(identity=("principal",)), signers=(ALICE,))
+    ))  # fmt: skip
+    assert found.hint.startswith("it names no address: ")
+    assert "none" not in found.hint
+
+
 def tag(name: bytes = b"v1", email: bytes | None = b"alice@example.org") -> Tag:
     return Tag(OID, OID, "commit", name, Ident(b"A", email, T, b"+0000") if email is not None else None, b"m", b"p", b"s")
 
@@ -185,7 +201,7 @@ def test_tags() -> None:
     assert (found.rule, found.message) == ("identity-mismatch", "signed by Alice Example, but the tag names no tagger")
     assert signatures.unsigned_tag(tag(), rules).rule == "tag-unsigned"
     assert signatures.unsigned_tag(tag(), rules._replace(tags="annotated")).rule == "verified"
-    assert signatures.lightweight_tag("refs/tags/v1").rule == "tag-unsigned"
+    assert signatures.lightweight_tag("refs/tags/v1", OID, rules).rule == "tag-unsigned"
     assert signatures.tag_name(tag(), "refs/tags/v1") is None
     assert signatures.tag_name(tag(b"a/v1"), "refs/tags/a/v1") is None
     assert signatures.tag_name(tag(b"\xff"), "refs/tags/\\xff") is None
@@ -193,6 +209,50 @@ def test_tags() -> None:
         renamed = signatures.tag_name(tag(), ref)
         assert renamed is not None
         assert (renamed.rule, renamed.status) == ("tag-name-mismatch", "fail")
+
+
+AGAIN = 'git tag -s -f v1 "v1^{}", then git push --force origin refs/tags/v1'
+
+
+def test_a_tag_that_fails_says_how_it_is_made_again() -> None:
+    rules = signatures.prepare(Policy("p", "d", signers=(ALICE,), tags="signed"))
+    clock = Clock(T, T)
+
+    def hint(found: Finding) -> str:
+        return signatures.remade([found], "refs/tags/v1")[0].hint
+
+    def refused(error: ChainverifyError) -> str:
+        return hint(signatures.refused_tag(tag(), error, clock, rules)[0])
+
+    careful = f"once you know that it names the right commit, make it again: {AGAIN}"
+    assert hint(signatures.unsigned_tag(tag(), rules)) == careful
+    assert hint(signatures.lightweight_tag("refs/tags/v1", OID, rules)) == careful
+    assert refused(SignatureError("x", code="BAD", rule="signature-bad")) == careful
+    weak = SignatureError("x", code="WEAK_HASH", rule="algorithm-forbidden", hint="use SHA-512")
+    assert refused(weak) == f"use SHA-512. To make it again: {AGAIN}"
+    assert refused(Malformed("x", hint="run git fsck")) == f"run git fsck. To make it again: {AGAIN}"
+    assert AGAIN in hint(signatures.judge_tag(tag(email=b"x"), evidence(), clock, rules)[0])
+    # a new signature by the same key would be as unknown, and what could not be read is no tag to make again
+    assert refused(SignatureError("x", code="NO_KEY", rule="signer-unknown", hint="add the key")) == "add the key"
+    assert refused(Unavailable("x", hint="wait")) == "wait"
+    assert hint(signatures.judge_tag(tag(), evidence(), clock, rules)[0]) == ""
+
+
+@pytest.mark.parametrize(
+    "name", ["v1;id", "$(id)", "`id`", "-d", "--help", "a'b", 'a"b', "a|b", "a&b", "a b", "\u00e9", "a\nb", "!x", "", "v1\n"]
+)
+def test_a_hostile_name_of_a_tag_is_no_part_of_a_command(name: str) -> None:
+    rules = signatures.prepare(Policy("p", "d", signers=(ALICE,), tags="signed"))
+    [found] = signatures.remade([signatures.unsigned_tag(tag(name.encode()), rules)], f"refs/tags/{name}")
+    assert found.hint.endswith('make it again: git tag -s -f NAME "NAME^{}", then git push --force origin refs/tags/NAME')
+
+
+def test_an_exception_of_a_commit_excuses_no_name_for_it() -> None:
+    policy = Policy("p", "d", CommitsPolicy(exceptions=frozenset((OID,))), signers=(ALICE,), tags="signed")
+    found = signatures.lightweight_tag("refs/tags/v1", OID, signatures.prepare(policy))
+    assert (found.rule, found.status) == ("tag-unsigned", "fail")
+    assert "which excuses that commit and no name for it" in found.message
+    assert "exceptions" not in signatures.lightweight_tag("refs/tags/v1", "1" * 40, signatures.prepare(policy)).message
 
 
 # --- what the policy trusts to name people

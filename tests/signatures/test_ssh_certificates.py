@@ -187,6 +187,8 @@ def test_good_then_and_over_now(world: World) -> None:
     for now, code in [(T, "GOOD"), (MIDNIGHT - 1, "GOOD"), (MIDNIGHT, "GOOD_EXPIRED_NOW")]:
         assert proof(allowed, signed, Clock(T, now)).code == code
     assert refusal(allowed, signed, Clock(T, MIDNIGHT, MIDNIGHT)).code == "CERT_EXPIRED"
+    said = refusal(allowed, signed, Clock(T, MIDNIGHT, MIDNIGHT)).message
+    assert said.endswith(" expired at 2025-06-16T00:00:00Z, signature is of 2025-06-16T00:00:00Z (source: arrival)")
     assert refusal(allowed, signed, Clock(T, MIDNIGHT), SignatureOptions(key_validity="now")).code == "CERT_EXPIRED"
     line = ring(shared(world.allowed(options='cert-authority,valid-before="20250616"')))
     found = proof(line, world.authority.certify(world.alice, "alice@x.org").sign(PAYLOAD), Clock(T, MIDNIGHT + 1))

@@ -85,7 +85,7 @@ def list_(expiring: str | None, server: bool, options: Options) -> int:
 @click.option("--role", "roles", multiple=True, metavar="ROLE", help="A role of the person; may be repeated.")
 @click.option("--ssh", "ssh", multiple=True, metavar="FILE|LINE", help="A .pub file, or the key line itself.")
 @click.option("--openpgp", "openpgp", multiple=True, type=_FILE, metavar="FILE", help="An export of gpg.")
-@click.option("--x509", "x509", multiple=True, type=_FILE, metavar="FILE", help="A certificate to pin, in PEM.")
+@click.option("--x509", "x509", multiple=True, type=_FILE, metavar="FILE", help="A certificate to pin, in PEM or DER.")
 @click.option("--allowed-signers", "allowed", multiple=True, type=_FILE, metavar="FILE",
               help="OpenSSH's format: every line is a key of this person.")  # fmt: skip
 @click.option("--gitsign", "identities", multiple=True, metavar="IDENTITY", help="A Sigstore identity; needs --issuer.")

@@ -213,5 +213,5 @@ def _ambiguous(message: str) -> Malformed:
     return Malformed(
         message,
         rule="signature-ambiguous",
-        hint="sign again with git; verifiers disagree on this form, and an old object can be excused by its id",
+        hint="sign again with git, for verifiers disagree on this form; a known old object can be listed in [commits] exceptions",
     )

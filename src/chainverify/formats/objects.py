@@ -285,6 +285,9 @@ def _signature_start(raw: bytes, body: int) -> int | None:
     return anchored[0]
 
 
+_EXCUSABLE: Final = "one that is old and known can be listed by its full id in [commits] exceptions, with the reason as a comment"
+
+
 def _ambiguous_header(field: bytes, expected: bytes) -> NoReturn:
     """Refuse a second signature header, or one that is not this repository's."""
     if field.startswith(expected):
@@ -297,12 +300,12 @@ def _ambiguous(message: str) -> NoReturn:
     raise Malformed(
         message,
         rule="signature-ambiguous",
-        hint="make the object again with git itself; an old one can be excused by its id",
+        hint=f"make the object again with git itself; {_EXCUSABLE}",
     )
 
 
 def _malformed(message: str) -> NoReturn:
-    raise Malformed(message, rule="commit-malformed", hint="run git fsck on the repository it came from")
+    raise Malformed(message, rule="commit-malformed", hint=f"run git fsck on the repository it came from; {_EXCUSABLE}")
 
 
 def _show(value: bytes) -> str:

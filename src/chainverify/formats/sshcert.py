@@ -21,6 +21,8 @@ KINDS: Final[dict[str, str]] = {
 """The types of certificates, and the type of the key in each."""
 USER: Final = 1
 HOST: Final = 2
+FOREVER: Final = 2**64 - 1
+"""The end of a certificate that has none."""
 MAX_PRINCIPALS: Final = 256
 """The most names of one certificate; OpenSSH reads as many."""
 MAX_OPTIONS: Final = 256
@@ -33,7 +35,7 @@ class SshCertificate(NamedTuple):
     """A certificate, not verified: `key` is the certified key in its plain form, `authority` the key that vouches for it.
 
     `role` is `USER` or `HOST`. It is valid from `valid_after` on and until just before `valid_before` (seconds since the epoch,
-    2**64 - 1 for ever). `signed` are the bytes under the signature of the authority, whose parts are as those of
+    `FOREVER` where that never comes). `signed` are the bytes under the signature of the authority, whose parts are as those of
     `sshsig.SshSignature`.
     """
 

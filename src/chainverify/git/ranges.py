@@ -15,7 +15,7 @@ from typing import Final
 
 from chainverify.errors import BudgetExceeded, ObjectMissing, Unavailable, UsageError
 from chainverify.formats.objects import object_id
-from chainverify.git.objects import ObjectReader
+from chainverify.git.objects import Answer, ObjectReader
 from chainverify.git.repository import Repository
 
 MAX_COMMITS: Final = 20_000_000
@@ -89,6 +89,23 @@ def not_in_history(repo: Repository, wanted: Iterable[str], tips: Sequence[str])
         return left.difference(_reachable(reader, [_peeled(reader, oid) for oid in tips], {}, until=left))
 
 
+def reaches(repo: Repository, tip: str, ancestor: str) -> bool:
+    """Whether `ancestor` is in the history of `tip`, or is it; both are full ids of commits.
+
+    Where git refuses to tell over damage on the way, raw parents do, past what is malformed. Raises `Unavailable` where it was
+    not found and an object cannot be read, behind which it may be.
+    """
+    try:
+        return repo.is_ancestor(ancestor, tip)
+    except UsageError:
+        lost: list[Unavailable] = []
+        with ObjectReader(repo) as reader:
+            found = _reachable(reader, [_peeled(reader, tip)], {}, until=frozenset((ancestor,)), lost=lost)
+    if ancestor not in found and lost:
+        raise lost[0] from None
+    return ancestor in found
+
+
 def parents(reader: ObjectReader, oid: str) -> tuple[str, ...]:
     """The parents that a commit's raw bytes name, whatever else is wrong with it. Raises `ObjectMissing`."""
     return _parents(reader.read(oid).data, reader.repo)
@@ -117,11 +134,17 @@ def _peeled(reader: ObjectReader, oid: str) -> str:
 
 
 def _reachable(
-    reader: ObjectReader, tips: Iterable[str], without: dict[str, tuple[str, ...]], until: frozenset[str] = frozenset()
+    reader: ObjectReader,
+    tips: Iterable[str],
+    without: dict[str, tuple[str, ...]],
+    *,
+    until: frozenset[str] = frozenset(),
+    lost: list[Unavailable] | None = None,
 ) -> dict[str, tuple[str, ...]]:
     """Raw parents of every commit reachable from `tips`, not going into `without`; level by level, so reading is pipelined.
 
-    A commit whose content has another id is not walked past. It may end early where all of `until` are found.
+    A commit whose content has another id is not walked past. It may end early where all of `until` are found. `lost` gets the
+    errors for what could not be read.
     """
     found: dict[str, tuple[str, ...]] = {}
     missing = set(until)
@@ -134,16 +157,26 @@ def _reachable(
         if len(found) > MAX_COMMITS:
             raise BudgetExceeded(f"the range has more than {MAX_COMMITS} commits")
         coming: dict[str, None] = {}
-        for oid, answer in zip(level, reader.stream(level), strict=True):
-            if isinstance(answer, Unavailable) or answer.kind != "commit":
+        for oid, given in zip(level, reader.stream(level), strict=True):
+            answer = _whole(oid, given, reader.repo)
+            if isinstance(answer, Unavailable):
+                if lost is not None:
+                    lost.append(answer)
                 continue
-            if object_id("commit", answer.data, reader.repo.algorithm) != oid:
+            if answer.kind != "commit":
                 continue
             named = _parents(answer.data, reader.repo)
             found[oid] = named
             coming.update(dict.fromkeys(parent for parent in named if parent not in found and parent not in without))
         level = list(coming)
     return found
+
+
+def _whole(oid: str, answer: Answer, repo: Repository) -> Answer:
+    """The answer for an object, the error where its content has another id."""
+    if isinstance(answer, Unavailable) or object_id(answer.kind, answer.data, repo.algorithm) == oid:
+        return answer
+    return Unavailable(f"object {oid} has the content of another one", hint="run git fsck")
 
 
 def _parents_first(graph: dict[str, tuple[str, ...]]) -> Iterator[str]:

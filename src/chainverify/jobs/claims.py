@@ -133,7 +133,9 @@ def _ssh_certificate(blob: bytes) -> Iterator[Fact]:
     yield Fact("principals", shown or "none", claim=True)
     key_id = found.key_id[:100].decode("utf-8", "backslashreplace")
     yield Fact("certificate", f"serial {found.serial}, key id {key_id!r}", claim=True)
-    yield Fact("valid", f"{moment(found.valid_after)} .. {moment(found.valid_before)}", claim=True)
+    since = moment(found.valid_after) if found.valid_after else "always"
+    until = moment(found.valid_before) if found.valid_before != sshcert.FOREVER else "open"
+    yield Fact("valid", f"{since} .. {until}", claim=True)
 
 
 def _cms(signature: bytes) -> Iterator[Fact]:

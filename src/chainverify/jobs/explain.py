@@ -144,7 +144,7 @@ def _explained(  # noqa: PLR0917
     lines: tuple[str, ...] = ()
     if parsed is not None and signature is not None and any(each.rule == "signer-unknown" for each in findings):
         ident = parsed.committer if isinstance(parsed, Commit) else parsed.tagger
-        lines = proposal(parsed.payload, signature, ident, loaded.policy)
+        lines = proposal(parsed.payload, signature, ident, loaded.policy, signing_material(loaded.policy, loaded.read), now)
     elif parsed is not None and signature is None:
         lines = _how_to_sign(raw.kind)
     report = Report(loaded.ref, enforcement.apply(found.findings, loaded.policy), found.counts, reason=note)
@@ -170,7 +170,8 @@ def _key(findings: Sequence[Finding], named: str, loaded: LoadedPolicy, now: int
     if held:
         return
     if proof:
-        yield Fact("person", f"{proof['signer']}, named by a file or an authority that the policy trusts")
+        named_by = "named by a file or an authority that the policy trusts"
+        yield Fact("person", f"{proof['signer'] or 'nobody of the policy has the address'}, {named_by}")
         yield Fact("key", str(proof["fingerprint"]))
     else:
         unknown = any(_step(each) == "key" for each in findings) or not findings
@@ -252,7 +253,7 @@ def _step(finding: Finding) -> str:
 
 
 def _how_to_sign(kind: str) -> tuple[str, ...]:
-    again = "git commit --amend --no-edit -S" if kind == "commit" else "git tag -s -f NAME"
+    again = "git commit --amend --no-edit -S" if kind == "commit" else 'git tag -s -f NAME "NAME^{}"'
     return (
         "# to sign with an SSH key from now on:",
         "#   git config gpg.format ssh",

@@ -12,7 +12,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
-from chainverify.errors import BackendCrashed, ChainverifyError, HistoryIncomplete, Malformed, ObjectMissing, UsageError
+from chainverify.errors import (
+    BackendCrashed,
+    ChainverifyError,
+    HistoryIncomplete,
+    Malformed,
+    ObjectMissing,
+    Unavailable,
+    UsageError,
+)
 from chainverify.formats.objects import Algorithm, object_id, parse_commit, parse_tag
 from chainverify.git import ranges
 from chainverify.git.objects import Answer, ObjectReader
@@ -202,7 +210,7 @@ def check_tags(
     findings: list[Finding] = []
     with ObjectReader(repo) as reader:
         for done, (ref, oid) in enumerate(refs, 1):
-            findings += _judge_tag_ref(reader, ref, oid, context)
+            findings += rules_of.remade(_judge_tag_ref(reader, ref, oid, context), ref)
             if progress is not None:
                 progress(done, len(refs))
     return Verdicts(findings, {"tags": len(refs)})
@@ -280,29 +288,33 @@ def _known(repo: Repository, oid: str) -> bool:
 
 
 def _not_anchored(repo: Repository, tips: Sequence[str], introduction: str, cut: str | None) -> Iterator[Finding]:
-    """Findings for the tips that the introduction is not in the history of."""
+    """Findings for the tips that the introduction is not in the history of, or that cannot be told to have it there."""
     for tip in tips:
-        if _reaches(repo, tip, introduction) or _reaches(repo, introduction, tip):
-            continue
-        if cut is not None:
-            yield _incomplete(tip, f"whether it descends from the introduction {introduction} cannot be told: {cut}")
+        lost: Unavailable | None = None
+        for start, end in ((tip, introduction), (introduction, tip)):
+            try:
+                if ranges.reaches(repo, start, end):
+                    break
+            except Unavailable as error:
+                lost = lost or error
         else:
-            yield Finding(
-                "history-not-anchored",
-                FAIL,
-                Subject("commit", tip),
-                f"the introduction {introduction} is not an ancestor of {tip}",
-                "check that this is the right repository and branch; a new history needs a new introduction",
-            )
+            yield _unanchored(tip, introduction, cut, lost)
 
 
-def _reaches(repo: Repository, tip: str, ancestor: str) -> bool:
-    """Whether `ancestor` is in the history of `tip`, as far as it can be read."""
-    try:
-        return repo.is_ancestor(ancestor, tip)
-    except UsageError:
-        # damage on the way: by raw parents, walked past what cannot be read
-        return not ranges.walk(repo, [ancestor], [tip])
+def _unanchored(tip: str, introduction: str, cut: str | None, lost: Unavailable | None) -> Finding:
+    """The finding on a tip that leads to no introduction: not decided where history is cut, or could not be read (`lost`)."""
+    untold = f"whether it descends from the introduction {introduction} cannot be told"
+    if cut is not None:
+        return _incomplete(tip, f"{untold}: {cut}")
+    if lost is not None:
+        return _incomplete(tip, f"{untold}: {lost.message}", lost.hint)
+    return Finding(
+        "history-not-anchored",
+        FAIL,
+        Subject("commit", tip),
+        f"the introduction {introduction} is not an ancestor of {tip}",
+        "check that this is the right repository and branch; a new history needs a new introduction",
+    )
 
 
 def _anchor_missing(tip: str, introduction: str, cut: str | None) -> Finding:
@@ -317,8 +329,9 @@ def _anchor_missing(tip: str, introduction: str, cut: str | None) -> Finding:
     )
 
 
-def _incomplete(tip: str, why: str) -> Finding:
-    error = HistoryIncomplete(why, hint="git fetch --unshallow (in CI: fetch-depth: 0) gets all of it; remove grafts")
+def _incomplete(tip: str, why: str, hint: str = "") -> Finding:
+    hint = hint or "git fetch --unshallow (in CI: fetch-depth: 0) gets all of it; remove grafts"
+    error = HistoryIncomplete(why, hint=hint)
     return rules_of.from_error(Subject("commit", tip), error)
 
 
@@ -572,9 +585,9 @@ def _judge_tag_ref(reader: ObjectReader, ref: str, oid: str, context: Context) -
             if expected and answer.kind != expected:
                 raise Malformed(f"tag points at {oid} as a {expected}, which is a {answer.kind}", hint="run git fsck")
             if answer.kind != "tag":
-                return findings if depth else [rules_of.lightweight_tag(ref)]
+                return findings if depth else [rules_of.lightweight_tag(ref, oid, context.rules)]
             if depth >= MAX_TAG_DEPTH:
-                raise Malformed(f"{ref} is a chain of more than {MAX_TAG_DEPTH} tags", hint="make it again with git tag -s")
+                raise Malformed(f"{ref} is a chain of more than {MAX_TAG_DEPTH} tags")
             tag = parse_tag(oid, answer.data, context.algorithm)
         except ChainverifyError as error:
             excused = rules_of.excused(subject, context.rules)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from chainverify.errors import Malformed, UsageError
 from chainverify.formats import allowed_signers as lines
-from chainverify.formats import armor, openpgp_keys, sshkey
+from chainverify.formats import armor, certificate, keykind, openpgp_keys, sshkey
 from chainverify.jobs.enrol import KeyFile
 from chainverify.jobs.policies import KEY_FILE_BYTES_MAX
 from chainverify.policy.signers import is_inline_ssh
@@ -28,7 +29,13 @@ def read(path: Path, limit: int = KEY_FILE_BYTES_MAX) -> bytes:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
     if len(data) > limit:
         raise UsageError(f"{path} has more than {limit} bytes", hint="a key file holds the public keys of one person")
-    if b"PRIVATE KEY" in data:
+    if keykind.is_pkcs12(data):
+        raise UsageError(
+            f"{path} is a PKCS#12 file (.p12, .pfx), which holds a PRIVATE key: nothing was written, and it must not get into a "
+            "repository",
+            hint=f"{_openssl(path, 'pkcs12')} -clcerts -nokeys writes the certificate alone (-legacy helps with old files)",
+        )
+    if b"PRIVATE KEY" in data or keykind.is_private_der(data):
         raise private(str(path))
     return data
 
@@ -55,13 +62,28 @@ def openpgp(path: Path) -> KeyFile:
 
 
 def x509(path: Path) -> KeyFile:
-    """A file of pinned certificates in PEM. Raises `UsageError`; what the certificates say is for the verifier to read."""
+    """A file of pinned certificates in PEM, or of one in DER. Raises `UsageError`; what a certificate says is for the verifier
+    to read."""
     data = read(path)
-    if _CERTIFICATE not in data:
+    if keykind.is_pkcs7(data):
+        form = "" if data.startswith(b"-----") else " -inform der"
         raise UsageError(
-            f"{path} holds no certificate in PEM", hint="openssl x509 -inform der -in FILE -out FILE.pem makes one of DER"
+            f"{path} is a PKCS#7 file (.p7b), expected a certificate in PEM or DER",
+            hint=f"{_openssl(path, 'pkcs7')}{form} -print_certs writes its certificates; keep only the person's own",
         )
-    return KeyFile("x509", ".pem", data)
+    if _CERTIFICATE in data:
+        return KeyFile("x509", ".pem", data)
+    try:
+        certificate.parse(data)
+    except Malformed as error:
+        hint = keykind.hint(data, "a person's certificate is what gpgsm --armor --export or openssl x509 writes")
+        raise UsageError(f"{path} holds no certificate, in PEM or DER", hint=hint) from error
+    return KeyFile("x509", ".der", data)
+
+
+def _openssl(path: Path, program: str) -> str:
+    """The start of a command that makes PEM of a file, beside it."""
+    return f"openssl {program} -in {shlex.quote(str(path))} -out {shlex.quote(str(path.with_suffix('.pem')))}"
 
 
 def allowed_signers(path: Path) -> KeyFile:

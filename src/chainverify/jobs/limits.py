@@ -45,13 +45,13 @@ def check(repo: Repository, findings: Iterable[Finding], rules: SignatureRules) 
         if isinstance(commit, ChainverifyError):
             broken[number] = rules_of.from_error(proof.subject, commit)
         elif len(commit.parents) != 2:
-            broken[number] = rules_of.no_merge(proof, len(commit.parents))
+            broken[number] = rules_of.no_merge(proof, len(commit.parents), rules)
         else:
             tree = next(trees)
             if isinstance(tree, ChainverifyError):
                 broken[number] = rules_of.from_error(proof.subject, tree)
             elif tree != commit.tree:
-                broken[number] = rules_of.unclean_merge(proof, conflict=tree is None)
+                broken[number] = rules_of.unclean_merge(proof, rules, conflict=tree is None)
     return [
         finding for number, each in enumerate(found)
         for finding in ((each,) if number not in broken else (broken[number],) if each.status == PASS else (each, broken[number]))

@@ -188,6 +188,7 @@ def _refused(finding: Finding, parent: str, why: str) -> Finding:
     return Finding(
         "signer-not-allowed", FAIL, Subject("commit", finding.subject.id, finding.subject.title),
         f"the policy of its parent {parent} {why}",
-        "have it signed by someone whom the policies of all its parents name, or merge the change of the policy first",
+        "have it signed by someone whom the policies of all its parents name, or merge the change of the policy first; "
+        "merge-rule is all-parents: every-commit would ask the policy in force alone",
         evidence=finding.evidence,
     )  # fmt: skip

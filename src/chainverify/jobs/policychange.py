@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
-from chainverify.errors import ChainverifyError, ObjectMissing, UsageError
+from chainverify.errors import ChainverifyError, ObjectMissing
 from chainverify.formats import allowed_signers
 from chainverify.formats.push import RefUpdate
 from chainverify.git import ranges, trees
@@ -42,7 +42,8 @@ def check(
     """The `policy-change` findings of a push; `proved` are the signers of its objects, `now` is in seconds since the epoch.
 
     Only the default branch's own update counts: what other refs hold changes nothing until it lands there, and what was in
-    the default branch's history before may not come back by being pushed elsewhere at the same time.
+    the default branch's history before may not come back by being pushed elsewhere at the same time. Raises `Unavailable` where
+    history cannot be read as far as a new policy's introduction.
     """
     reader, policy, default = scene.reader, scene.policy, scene.default
     tip = scene.before.get(default or "")
@@ -111,7 +112,10 @@ def _entry(reader: ObjectReader, commit: str) -> Entry:
 
 
 def _unusable(repo: Repository, commit: str, now: int) -> str | None:
-    """Why the policy of a commit cannot be used by the next push, None where it can."""
+    """Why the policy of a commit cannot be used by the next push, None where it can.
+
+    Raises `Unavailable` where what cannot be read hides the introduction.
+    """
     try:
         loaded = policies.from_revision(repo, commit)
         validate(loaded)
@@ -119,12 +123,14 @@ def _unusable(repo: Repository, commit: str, now: int) -> str | None:
         why = _nobody_could(loaded, now)
         if why:
             return why
-        sections = (loaded.policy.commits, loaded.policy.messages)
-        for introduction in {section.introduction for section in sections if section is not None and section.introduction}:
-            if not _leads_to(repo, introduction, commit):
-                return f"its introduction {introduction} is not in the history of the new tip"
     except ChainverifyError as error:
         return error.message
+    sections = (loaded.policy.commits, loaded.policy.messages)
+    for introduction in {section.introduction for section in sections if section is not None and section.introduction}:
+        # an introduction that is nowhere here is in no history
+        here = repo.is_oid(introduction) and repo.present((introduction,))
+        if not (here and ranges.reaches(repo, commit, introduction)):
+            return f"its introduction {introduction} is not in the history of the new tip"
     return None
 
 
@@ -162,14 +168,6 @@ def _named(loaded: LoadedPolicy, signer: Signer, now: int) -> bool:
         for name in commits.allowed_signers
         for line in allowed_signers.parse(loaded.read(name))
     )  # fmt: skip
-
-
-def _leads_to(repo: Repository, introduction: str, commit: str) -> bool:
-    try:
-        return repo.is_ancestor(introduction, commit)
-    except UsageError:
-        # no commit here has this id
-        return False
 
 
 def _not_allowed(subject: Subject, signer: str | None, may: frozenset[str]) -> Finding:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from chainverify.errors import BudgetExceeded, ChainverifyError
 from chainverify.formats.push import RefUpdate
+from chainverify.git import ranges
 from chainverify.git.objects import ObjectReader
 from chainverify.git.repository import Repository
 from chainverify.jobs import deployed, history, lineage, messages, policychange, pushed
@@ -52,8 +53,9 @@ def check_push(repo: Repository, updates: Sequence[RefUpdate], judging: Judging)
     4. commits that change the policy need someone who may, and the default branch keeps a policy that can be read,
     5. messages, then manifests and images of what changed.
 
-    Raises `PolicyError` for a policy whose keys cannot be used. A deadline or budget that runs out is a finding (`deadline`,
-    unknown) that no `[rules]` setting excuses.
+    Raises `PolicyError` for a policy whose keys cannot be used, and `Unavailable` where history cannot be read as far as the
+    question of a rewind needs. A deadline or budget that runs out is a finding (`deadline`, unknown) that no `[rules]` setting
+    excuses.
     """
     policy = judging.loaded.policy
     findings: list[Finding] = []
@@ -199,11 +201,13 @@ def _check_landing(
         # what lands on a tag is the tag, or the commit that a lightweight one names
         tag = ref.startswith(refs.TAGS)
         last = (each.target.commit,) if each.target.commit else ()
+        aside = _aside(each, proved, may, graph, policy)
         for oid in (each.target.tags or last) if tag else (*_answering(each, proved, may, graph, policy), *each.target.tags):
             subject = Subject("tag" if oid in each.target.tags else "commit", oid)
             signer = proved.get(oid)
             if signer is not None:
-                found = refs.refused_signer(subject, signer, ref, may)
+                rule = policy.commits.merge_rule if policy.commits is not None and oid in aside else None
+                found = refs.refused_signer(subject, signer, ref, may, rule)
             elif oid in settled:
                 found = None
             else:
@@ -231,6 +235,19 @@ def _answering(
         anchored = policy.commits.introduction is not None
         return () if tip in lineage.counting(oids, graph, good, limited, anchored=anchored) else oids
     return oids
+
+
+def _aside(
+    each: Added, proved: dict[str, str], may: frozenset[str], graph: Graph, policy: Policy
+) -> frozenset[str]:
+    """The commits that a merge by somebody who may brings in, where the merge rule asks of them too who signed them."""
+    oids = frozenset(each.selection.oids)
+    tip = each.target.commit
+    if tip is None or proved.get(tip) not in may or policy.commits is None:
+        return frozenset()
+    if policy.commits.merge_rule not in {"every-commit", "all-parents"}:
+        return frozenset()
+    return oids - lineage.first_parents(tip, oids, graph)
 
 
 def _check_refs(
@@ -271,7 +288,10 @@ def _no_commit(each: Added) -> Finding:
 
 
 def _rewinds(scene: Scene, update: RefUpdate, tip: str | None) -> bool:
-    """Whether the ref loses history: its old commit is not an ancestor of the new one, or cannot be found out to be."""
+    """Whether the ref loses history: its old commit is not an ancestor of the new one, or there is none.
+
+    Raises `Unavailable` where what cannot be read hides it.
+    """
     if update.new is None or update.old is None or update.old == update.new:
         return False
     try:
@@ -280,7 +300,7 @@ def _rewinds(scene: Scene, update: RefUpdate, tip: str | None) -> bool:
         return True
     if old is None or tip is None:
         return True
-    return not scene.repo.is_ancestor(old, tip)
+    return not ranges.reaches(scene.repo, tip, old)
 
 
 def _check_messages(

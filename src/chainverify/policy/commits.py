@@ -59,7 +59,10 @@ COMMITS: Final = Section(
             "formats", ListOf(Choice(("openpgp", "ssh", "x509", "gitsign")), least=1), "the signature formats that count",
         ),
         Field("introduction", OBJECT_ID, "history after this commit must verify; without it: all of history"),
-        Field("exceptions", ListOf(OBJECT_ID, into=frozenset), "exact commits that are excused, each reported as skip"),
+        Field(
+            "exceptions", ListOf(OBJECT_ID, into=frozenset),
+            "commits and annotated tags that are excused by full ids, each reported as skip; a commit's id excuses no tag at it",
+        ),
         Field(
             "identity", ListOf(Choice(("committer-email", "author-email", "principal", "off")), least=1),
             'what of the commit must belong to the signer; of a list all must hold. "principal": a valid user id of the OpenPGP '

@@ -30,7 +30,10 @@ _ROWS: Final = (
     CodeText("WRONG_NAMESPACE", ("signature-bad",), "the SSH signature was made for something else than git"),
     CodeText("NO_KEY", ("signer-unknown",), "the key is nobody's in the policy"),
     CodeText("BAD", ("signature-bad",), "the signature does not fit the signed bytes and the key"),
-    CodeText("FUTURE", ("signature-bad", "signer-expired"), "the signature or the key is from a time that is yet to come"),
+    CodeText(
+        "FUTURE", ("signature-bad", "signer-expired", "commit-malformed"),
+        "the signature, the key or a date of the object is from a time that is yet to come",
+    ),
     CodeText(
         "EXPIRED_AT_T", ("signer-expired", "signature-bad"),
         "the key, its line, its certificate or the person's time was over at the time that is believed or proved",

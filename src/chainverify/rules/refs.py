@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from chainverify.formats.glob import matches_any
 from chainverify.formats.push import RefUpdate
 from chainverify.model.report import FAIL, PASS, VERIFIED, Finding, Subject
-from chainverify.policy.model import Policy, RefPolicy
+from chainverify.policy.model import MergeRule, Policy, RefPolicy
 from chainverify.policy.people import allowed
 
 TAGS: Final = "refs/tags/"
@@ -83,8 +83,13 @@ def signers(ref: str, policy: Policy) -> frozenset[str] | None:
     return found
 
 
-def refused_signer(subject: Subject, signer: str, ref: str, may: frozenset[str] | None) -> Finding | None:
-    """The `signer-not-allowed` finding for an object whose proved signer is not among `may` (from `signers`), else None."""
+def refused_signer(
+    subject: Subject, signer: str, ref: str, may: frozenset[str] | None, merge_rule: MergeRule | None = None
+) -> Finding | None:
+    """The `signer-not-allowed` finding for an object whose proved signer is not among `may` (from `signers`), else None.
+
+    `merge_rule` is the one in force, for a commit that a merge by somebody among `may` brings in: another would not ask of it.
+    """
     if may is None or signer in may:
         return None
     return Finding(
@@ -92,9 +97,12 @@ def refused_signer(subject: Subject, signer: str, ref: str, may: frozenset[str] 
         FAIL,
         subject,
         f"signed by {signer}, who may not sign what lands on {ref}",
-        f"have it signed by {_some(may)}",
+        f"have it signed by {_some(may)}" + (_MERGED.format(merge_rule) if merge_rule is not None else ""),
         evidence={"signer": signer, "ref": ref},
     )
+
+
+_MERGED: Final = "; merge-rule is {}: under first-parent a merge by them could bring in what others signed"
 
 
 def _deletion(subject: Subject, found: tuple[RefPolicy, ...]) -> list[Finding]:

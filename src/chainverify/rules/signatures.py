@@ -7,6 +7,7 @@ is reported, not only the first, because a policy may turn one of them into advi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -171,52 +172,81 @@ def refused_tag(tag: Tag, error: ChainverifyError, clock: Clock, rules: Signatur
     return _with_limit(refused(tag_subject(tag), Named(tag.tagger, tag.tagger, tag.notes), error, clock, rules), rules)
 
 
+_STAYS: Final = frozenset(("signer-unknown", "tag-name-mismatch"))
+"""Rules that a tag made again would break again."""
+_is_plain: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]*").fullmatch
+"""Names that no shell reads as anything else, and no program as an option: hints are pasted."""
+
+
+def remade(findings: list[Finding], ref: str) -> list[Finding]:
+    """The findings on what a tag ref holds, those that fail with how the tag is made again under its name, on the same commit."""
+    name = ref.removeprefix("refs/tags/")
+    shown = name if name != ref and _is_plain(name) else "NAME"
+    # without the commit git would take HEAD
+    again = f'git tag -s -f {shown} "{shown}^{{}}", then git push --force origin refs/tags/{shown}'
+    return [_remade(each, again) if each.status == FAIL and each.rule not in _STAYS else each for each in findings]
+
+
+def _remade(found: Finding, again: str) -> Finding:
+    hint = f"{found.hint}. To make it again" if found.hint else "once you know that it names the right commit, make it again"
+    return found._replace(hint=f"{hint}: {again}")
+
+
 def _with_limit(found: list[Finding], rules: SignatureRules) -> list[Finding]:
     """The findings on a tag, with that of a limited signer's, of whom no tag counts."""
     proof = found[0]
     if proof.evidence.get("signer") not in rules.limited:
         return found
-    limit = _limited(proof, f"signed by {proof.evidence['signer']}, whose clean merges alone count, and is a tag")
+    limit = _limited(proof, "and it is a tag", "have it signed by a person")
     # beside other rules that are broken, which the policy may only advise
     return [limit] if proof.status == PASS else [*found, limit]
 
 
-def no_merge(proof: Finding, parents: int) -> Finding:
+def no_merge(proof: Finding, parents: int, rules: SignatureRules) -> Finding:
     """In place of `proof`: a commit by a limited signer that is no merge of two commits."""
-    return _limited(proof, f"signed by {proof.evidence['signer']}, whose clean merges alone count, and has {parents} parents")
+    what = {0: "it has no parents", 1: "it is no merge"}.get(parents, f"it is a merge of {parents} commits, expected 2")
+    return _limited(proof, f"and {what}", f"have it signed by a person; {_ABOVE[rules.commits.merge_rule]}")
 
 
-def unclean_merge(proof: Finding, *, conflict: bool) -> Finding:
+def unclean_merge(proof: Finding, rules: SignatureRules, *, conflict: bool) -> Finding:
     """In place of `proof`: a merge by a limited signer whose tree is not the one that git makes of its parents."""
     what = "git finds conflicts between its parents" if conflict else "its tree is not the one that git makes of its parents"
-    return _limited(proof, f"signed by {proof.evidence['signer']}, whose clean merges alone count, and {what}")
+    hint = f"merge on your own machine, and sign the merge yourself; {_ABOVE[rules.commits.merge_rule]}"
+    return _limited(proof, f"and {what}", hint)
 
 
-def _limited(proof: Finding, message: str) -> Finding:
-    evidence = {**proof.evidence, "code": "LIMIT"}
-    return Finding(
-        "signer-not-allowed", FAIL, proof.subject, message, "merge on your own machine, and sign the merge yourself",
-        evidence=evidence,
-    )  # fmt: skip
+_ABOVE: Final = {
+    "any-parent": "merge-rule is any-parent, so a merge of it that a person signs answers for it",
+    **{
+        rule: f"merge-rule is {rule}: under any-parent a merge of it that a person signs would answer for it"
+        for rule in ("every-commit", "all-parents", "first-parent")
+    },
+}
+"""What of `[commits] merge-rule` could still bring in a commit that its own signer may not have made."""
+
+
+def _limited(proof: Finding, why: str, hint: str) -> Finding:
+    message = f"signed by {proof.evidence['signer']}, of whom only clean merges count, {why}"
+    return Finding("signer-not-allowed", FAIL, proof.subject, message, hint, evidence={**proof.evidence, "code": "LIMIT"})
 
 
 def unsigned_tag(tag: Tag, rules: SignatureRules) -> Finding:
     """The finding for an annotated tag without a signature: good where the policy asks only for annotated tags."""
     subject = tag_subject(tag)
     if rules.tags == "signed":
-        return Finding("tag-unsigned", FAIL, subject, "tag is not signed", "make it again with git tag -s")
+        return Finding("tag-unsigned", FAIL, subject, "tag is not signed")
     return Finding(VERIFIED, PASS, subject, "annotated tag, as the policy asks", evidence={"code": "ANNOTATED"})
 
 
-def lightweight_tag(ref: str) -> Finding:
-    """The finding for a tag ref that points at no tag object; only the ref can be its id."""
-    return Finding(
-        "tag-unsigned",
-        FAIL,
-        Subject("tag", ref, ref),
-        f"{ref} is a lightweight tag, which nobody can sign",
-        "make it again with git tag -s",
-    )
+def lightweight_tag(ref: str, target: str, rules: SignatureRules) -> Finding:
+    """The finding for a tag ref that points at no tag object but at `target`; only the ref can be its id.
+
+    That `target` is excused by its id excuses no name for it: whoever can push could call it the newest release.
+    """
+    message = f"{ref} is a lightweight tag, which nobody can sign"
+    if target in rules.commits.exceptions:
+        message += "; [commits] exceptions has its commit, which excuses that commit and no name for it"
+    return Finding("tag-unsigned", FAIL, Subject("tag", ref, ref), message)
 
 
 def tag_name(tag: Tag, ref: str) -> Finding | None:
@@ -317,8 +347,8 @@ def _person(named: Named, evidence: Evidence, rules: SignatureRules) -> Person |
     shown = _called(address)
     if shown in rules.people:
         return _Nobody(
-            f"signed as {', '.join(map(_called, evidence.principals[:4]))}, which is the name of a signer in the policy and no "
-            "address of that signer", "if it is the same person, add the address to the signer's emails",
+            f"signed as {shown}, which is the name of a signer in the policy and no address of that signer",
+            "if it is the same person, add the address to the signer's emails",
         )  # fmt: skip
     return Person(Signer(shown), frozenset((_folded(address),)))
 
@@ -341,6 +371,11 @@ def _folded(address: str) -> bytes:
 _Broken = tuple[str, str, str, str]
 
 
+_AGAIN: Final = {
+    "commit": ", and make it again: git commit --amend --reset-author; an old one can be listed in [commits] exceptions"
+}
+
+
 def _date_broken(subject: Subject, named: Named, clock: Clock) -> Iterator[_Broken]:
     """A date of the object itself that is yet to come: whatever sorts or expires by dates is led astray by it."""
     latest = clock.now + MAX_AHEAD
@@ -350,7 +385,7 @@ def _date_broken(subject: Subject, named: Named, clock: Clock) -> Iterator[_Brok
                 "commit-malformed",
                 "FUTURE",
                 f"{role} date {moment(ident.time)} is yet to come",
-                "set the clock of the machine that made it, and make it again: git commit --amend --reset-author",
+                "set the clock of the machine that made it" + _AGAIN.get(subject.kind, ""),
             )
 
 
@@ -418,11 +453,13 @@ def _identity_broken(
                 yield ("identity-mismatch", "", f"signed by {name}, but the {role} is {_show(ident.email)}", hint)
         elif rule == "principal" and not _is_principal(person, evidence):
             what = _SELF_NAMED[evidence.format]
+            addresses = ", ".join(evidence.emails[:4])
             yield (
                 "identity-mismatch",
                 "",
                 f"no valid {what} {evidence.primary} is an address of {name}",
-                f"add one of these addresses to the emails of {name} in the policy: {', '.join(evidence.emails[:4]) or 'none'}",
+                f"add one of these addresses to the emails of {name} in the policy: {addresses}" if addresses
+                else f"it names no address: sign with a key that names one of {name}, or take principal out of identity",
             )
 
 

@@ -6,6 +6,7 @@ that the code reports.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 
@@ -114,13 +115,16 @@ _ROWS: Final = (
         "history-not-anchored", "commits", "The introduction commit is not part of the history that was judged",
         "`introduction` is the point from which trust starts; a history that does not contain it is another history.",
         "history-not-anchored: the introduction 4f2c... is not an ancestor of 8f98...",
-        "Check that you are on the right repository and branch; a rewritten history needs a new introduction, set on purpose.",
+        "Check that you are on the right repository and branch; a rewritten history needs a new introduction, set on purpose. Where an "
+        "object between the two cannot be read this is not said: that is `history-incomplete`, and the introduction should stay.",
     ),
     RuleText(
         "history-incomplete", "commits", "Part of the history is not in this clone",
-        "Shallow clones, grafts and partial clones cut history: what is missing cannot be judged, so nothing is claimed about it.",
+        "Shallow clones, grafts and partial clones cut history: what is missing cannot be judged, so nothing is claimed about it. A "
+        "lost or damaged commit between a tip and the `introduction` leaves open whether one leads to the other.",
         "history-incomplete (not decided): history may be cut: this is a shallow clone",
-        "Run `git fetch --unshallow` (in CI: `fetch-depth: 0`), or remove the grafts.", "unknown",
+        "Run `git fetch --unshallow` (in CI: `fetch-depth: 0`), or remove the grafts. For a lost object run `git fsck`, and get it from "
+        "another clone (`git fetch --refetch`, or a fresh clone).", "unknown",
     ),
     RuleText(
         "object-missing", "commits", "An object that the history names cannot be read",
@@ -132,7 +136,10 @@ _ROWS: Final = (
         "tag-unsigned", "tags", "The tag is not signed, or is lightweight where a signed tag is required",
         "Deployments follow tags; a lightweight tag is a name that anyone with push rights can put anywhere.",
         "tag-unsigned: refs/tags/v1.0 is a lightweight tag, which nobody can sign",
-        "Make it again with `git tag -s NAME`, or set `[tags] require`.",
+        "Make it again on the same commit: `git tag -s -f NAME \"NAME^{}\"`, then `git push --force origin refs/tags/NAME` (a server "
+        "that protects its tags asks for `allow-rewind`). An old annotated tag can be listed by its own id in `[commits] exceptions`; "
+        "a lightweight tag has no id of its own, and an exception of its commit does not excuse the name. Where such tags must stay, "
+        "`[rules] tag-unsigned = \"advise\"` or `[tags] require` decide for all of them.",
     ),
     RuleText(
         "tag-name-mismatch", "tags", "A signed tag stands under another name than the one that was signed",
@@ -297,8 +304,8 @@ RULES: Final[dict[str, RuleText]] = {row.id: row for row in _ROWS}
 """All rules by id, in the order of the contract."""
 
 
-def nearest(rule: str) -> str:
-    """The known id most like `rule`, empty where none is near."""
+def nearest(rule: str, others: Iterable[str] = ()) -> str:
+    """The known id, or name among `others`, most like `rule`; empty where none is near."""
     import difflib
 
-    return next(iter(difflib.get_close_matches(rule, RULES, 1, 0.5)), "")
+    return next(iter(difflib.get_close_matches(rule, (*RULES, *others), 1, 0.5)), "")

@@ -22,6 +22,7 @@ from typing import Final, NamedTuple
 from chainverify.errors import Malformed, SignatureError, Unavailable, UsageError
 from chainverify.formats import armor, openpgp_keys
 from chainverify.model.signing import Evidence, KeyMaterial
+from chainverify.output.moment import moment
 
 MAX_SECONDS: Final = 60
 """How long one gpg process may take."""
@@ -187,7 +188,7 @@ class SecondOpinion:
         elif found.kind != 0:
             why = f"gpg says that it has the type 0x{found.kind:02x}"
         elif evidence.time_source == "signature" and found.made != evidence.signed_at:
-            why = f"gpg says that it was made at {found.made}, and not at {evidence.signed_at}"
+            why = f"gpg says that it was made at {moment(found.made)}, and not at {moment(evidence.signed_at)}"
         elif found.word == "REVKEYSIG" and not any("revoked" in note for note in evidence.notes):
             why = "gpg says that the key is revoked"
         if why:

@@ -283,7 +283,7 @@ def _is_of_dsas_time(parsed: Signature, options: SignatureOptions) -> bool:
 def _dsa_problem(options: SignatureOptions) -> str:
     if options.dsa_before is None:
         return "it is DSA, expected RSA, ECDSA or EdDSA"
-    return f"it is DSA, and the signature was not made before the policy's dsa-before, {options.dsa_before}"
+    return f"it is DSA, and the signature was not made before the policy's dsa-before, {moment(options.dsa_before)}"
 
 
 def _candidates(parsed: Signature, keyring: OpenPgpKeyring) -> tuple[TrustedKey, ...]:
@@ -297,19 +297,29 @@ def _candidates(parsed: Signature, keyring: OpenPgpKeyring) -> tuple[TrustedKey,
     else:
         kinds = (1, 3) if parsed.algorithm in openpgp.RSA else (parsed.algorithm,)
         found = tuple(item for item in keyring.keys if item.key.algorithm in kinds)
-        named = "that is not named"
-        if len(found) > MAX_TRIED_KEYS:
-            found = ()
+        named = ""
+        if not found or len(found) > MAX_TRIED_KEYS:
+            raise _unnamed(len(found))
     if not found:
         raise SignatureError(
             f"OpenPGP key {named} is not a key of any signer in the policy",
             code="NO_KEY",
             rule="signer-unknown",
             hint="if it should be, add its certificate to the signer's openpgp list in the policy",
-            evidence={"format": "openpgp"} if not (parsed.fingerprint or parsed.key_id)
-            else {"format": "openpgp", "fingerprint": named},
+            evidence={"format": "openpgp", "fingerprint": named},
         )
     return found
+
+
+def _unnamed(candidates: int) -> SignatureError:
+    """The error for a signature that says nothing of its key where no key of the policy is tried."""
+    why = f"the policy has {candidates} that it may be by, of which at most {MAX_TRIED_KEYS} are tried" if candidates else (
+        "the policy has none of its algorithm"
+    )
+    return SignatureError(
+        f"OpenPGP signature names no key, and {why}", code="NO_KEY", rule="signer-unknown",
+        hint="sign again with gpg, whose signatures name their key", evidence={"format": "openpgp"},
+    )  # fmt: skip
 
 
 def _verified(

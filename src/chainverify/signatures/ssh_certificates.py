@@ -7,10 +7,10 @@ from typing import Final, NamedTuple
 
 from chainverify.errors import Malformed, SignatureError, first_of
 from chainverify.formats import allowed_signers, sshcert
-from chainverify.formats.allowed_signers import format_time
 from chainverify.formats.sshcert import SshCertificate
 from chainverify.formats.sshsig import SshSignature
 from chainverify.model.signing import Clock, Evidence, SignatureOptions
+from chainverify.output.moment import moment
 from chainverify.signatures import ssh_keyring
 from chainverify.signatures.ssh_crypto import Key, check, decode, not_verified, signed_data
 from chainverify.signatures.ssh_keyring import Line, SshKeyring, TrustedKey
@@ -205,11 +205,11 @@ def _out_of_time(
     if certificate.valid_after <= time < certificate.valid_before:
         return
     limit = (
-        f"is valid from {format_time(certificate.valid_after)} on" if time < certificate.valid_after
-        else f"was valid until before {format_time(certificate.valid_before)}"
+        f"is valid only from {moment(certificate.valid_after)} on" if time < certificate.valid_after
+        else f"expired at {moment(certificate.valid_before)}"
     )
     yield SignatureError(
-        f"SSH certificate {_shown(certificate.key_id)!r} {limit}, signature is of {format_time(time)} (source: {source})",
+        f"SSH certificate {_shown(certificate.key_id)!r} {limit}, signature is of {moment(time)} (source: {source})",
         code="CERT_EXPIRED",
         rule="signer-expired",
         hint="sign with a certificate that is valid now",

@@ -9,10 +9,11 @@ from typing import Final, NamedTuple
 
 from chainverify.errors import Malformed, PolicyError, SignatureError
 from chainverify.formats import allowed_signers, krl, sshkey
-from chainverify.formats.allowed_signers import AllowedSigner, format_time
+from chainverify.formats.allowed_signers import AllowedSigner
 from chainverify.formats.krl import RevokedKeys
 from chainverify.formats.sshkey import SshPublicKey
 from chainverify.model.signing import KeyMaterial, SigningMaterial
+from chainverify.output.moment import moment
 from chainverify.signatures import facts
 from chainverify.signatures.ssh_crypto import Key, decode
 
@@ -111,7 +112,7 @@ def refused_lines(
         )
     limits = "; ".join(_limit(line, time) for line in ours[:MAX_SHOWN_LINES])
     return SignatureError(
-        f"SSH key {fingerprint} {limits}; signature is of {format_time(time)} (source: {source})",
+        f"SSH key {fingerprint} {limits}; signature is of {moment(time)} (source: {source})",
         code="EXPIRED_AT_T",
         rule="signer-expired",
         hint="sign it with a key that is valid now, or change the time of the key's line",
@@ -143,8 +144,8 @@ def revoked(fingerprint: str, why: str, evidence: dict[str, object]) -> Signatur
 
 def _limit(line: Line, time: int) -> str:
     if line.is_over(time):
-        return f"was valid until {format_time(line.valid_before or 0)} ({line.place})"
-    return f"is valid from {format_time(line.valid_after or 0)} on ({line.place})"
+        return f"was valid until {moment(line.valid_before or 0)} ({line.place})"
+    return f"is valid only from {moment(line.valid_after or 0)} on ({line.place})"
 
 
 def _places(lines: tuple[Line, ...]) -> str:

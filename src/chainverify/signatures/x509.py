@@ -15,6 +15,7 @@ from chainverify.formats import cms as cms_format
 from chainverify.formats import tsp
 from chainverify.formats.cms import Cms
 from chainverify.model.signing import Clock, Evidence, SignatureOptions
+from chainverify.output.moment import moment
 from chainverify.signatures.x509_keyring import Pinned, X509Keyring, load
 from chainverify.transparency import certificates, chains, cms_crypto, crls, timestamps
 from chainverify.transparency.certificates import Certificate
@@ -169,8 +170,8 @@ def _times(cms: Cms, keyring: X509Keyring, clock: Clock, options: SignatureOptio
     for time, what in ((cms.signing_time, "says that it was made"), (stamped, "has a timestamp of")):
         if time is not None and time > latest + MAX_FUTURE_SECONDS:
             raise SignatureError(
-                f"X.509 signature {what} {time}, {time - latest} seconds after the clock", code="FUTURE", rule="signature-bad",
-                hint="check the clocks of the signer's computer and of this one",
+                f"X.509 signature {what} {moment(time)}, {time - latest} seconds after the clock",
+                code="FUTURE", rule="signature-bad", hint="check the clocks of the signer's computer and of this one",
             )
     proofs = [time for time in (stamped, clock.arrival) if time is not None]
     anchored_at = min(proofs) if proofs else None

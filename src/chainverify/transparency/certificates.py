@@ -90,6 +90,11 @@ def fingerprint(der: bytes) -> str:
     return "SHA256:" + hashlib.sha256(der).hexdigest().upper()
 
 
+def issuer_name(certificate: Certificate) -> str:
+    """The issuer for people, shortened; its text is the certificate's own."""
+    return repr(x509.load_der_x509_certificate(certificate.der).issuer.rfc4514_string()[:100])
+
+
 @lru_cache(maxsize=outlines.MAX_KEPT)
 def decode(der: bytes) -> Certificate:
     """The certificate in `der`, kept for a while. Raises `Malformed` (rule `signature-bad`) for one that does not follow RFC 5280
@@ -134,10 +139,14 @@ def read_file(data: bytes, label: bytes = b"CERTIFICATE", limit: int = MAX_FILE_
         raise Malformed(f"file has {len(data)} bytes, at most {limit} are read", rule="signature-bad")
     blocks = list(_pem.finditer(data))
     begins = [begin[1] for begin in _begin.finditer(data)]
+    if any(b"PRIVATE" in name for name in begins) or keykind.is_pkcs12(data) or keykind.is_private_der(data):
+        form = " (PKCS#12)" if keykind.is_pkcs12(data) else ""
+        raise Malformed(
+            f"file holds a private key{form}, which does not belong beside a policy", rule="signature-bad",
+            hint="name a file with the certificate alone, and if others could read this one, revoke the key",
+        )
     if data[:1] == b"\x30" and not begins:
         return (data,)
-    if any(b"PRIVATE" in name for name in begins):
-        raise Malformed("file holds a private key, which does not belong beside a policy", rule="signature-bad")
     other = next((name for name in begins if name != label), None)
     if other is not None:
         raise Malformed(

@@ -148,7 +148,7 @@ def _authority(
         return _not_allowed(certificate, "may not sign certificates by its key usage, and issued one")
     if certificate.path_length is not None and below > certificate.path_length:
         return _not_allowed(
-            certificate, f"allows {certificate.path_length} authorities below it, and there are {below}"
+            certificate, f"allows at most {certificate.path_length} below it in the path (path length), and has {below}"
         )
     if not is_root and certificate.purposes is not None and not certificate.purposes & {*purposes, ANY_PURPOSE}:
         return _not_allowed(certificate, "is for other purposes by its extended key usage")

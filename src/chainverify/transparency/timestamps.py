@@ -16,6 +16,7 @@ from chainverify.formats import cms as cms_format
 from chainverify.formats import tsp
 from chainverify.formats.cms import Cms
 from chainverify.formats.tsp import TstInfo
+from chainverify.output.moment import moment
 from chainverify.transparency import algorithms, certificates, chains, cms_crypto, crls
 from chainverify.transparency.certificates import Certificate
 from chainverify.transparency.crls import Revocations
@@ -91,7 +92,7 @@ def _verify(cms: Cms, info: TstInfo, authority: TimestampAuthority, revocations:
         authority.not_after is not None and info.time > authority.not_after
     ):
         raise SignatureError(
-            f"timestamp is of {info.time}, a time at which its authority is not trusted", code="EXPIRED_AT_T",
+            f"timestamp is of {moment(info.time)}, a time at which its authority is not trusted", code="EXPIRED_AT_T",
             rule="signer-expired",
         )
     bag = tuple(certificates.decode(each) for each in cms.certificates if each != leaf_der)
