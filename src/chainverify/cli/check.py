@@ -37,7 +37,7 @@ def check(ranges: tuple[str, ...], tags: bool, layouts: tuple[Path, ...], cache:
     Examples:
       chainverify check
       chainverify check origin/main..HEAD --policy-ref origin/main
-      chainverify check HEAD~1..HEAD --policy-ref HEAD~1      what the last merge brought
+      chainverify check $BEFORE..HEAD --policy-ref $BEFORE    after a push, with the tip before it
     """
     repo = Repository.discover(options.directory)
     loaded = policies.load(repo, options, ranges)
