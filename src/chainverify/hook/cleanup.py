@@ -134,12 +134,15 @@ def _comments(raw: str, config: Sequence[tuple[str, str]], *, editor: bool) -> l
 def _wrote_help(raw: str, comment: str) -> bool:
     """Whether git's own help is there: lines, in any language, that begin with `comment` and tell of it, or that follow scissors.
 
-    Scissors alone, or some lines that begin alike, prove nothing: they may be the text's own.
+    Scissors alone, one such line, or some lines that begin alike, prove nothing: they may be the text's own.
     """
     lines = raw.split("\n")
     quoted = f"'{comment}'"
-    if any(line.startswith(comment + " ") and quoted in line for line in lines):
-        return True
+    for at, line in enumerate(lines):
+        if line.startswith(comment + " ") and quoted in line:
+            beside = (*lines[max(at - 1, 0) : at], *lines[at + 1 : at + 2])
+            if any(each.startswith(comment + " ") and len(each) >= _HELP_MIN for each in beside):
+                return True
     mark = comment + SCISSORS
     for at, line in enumerate(lines):
         if line == mark:
