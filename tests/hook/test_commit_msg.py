@@ -659,7 +659,7 @@ def test_a_spoiled_cache_is_not_used(hooked: Hooked, spoil: Callable[[Path], obj
 
 
 def test_no_damage_to_the_cache_is_misread(tmp_path: Path) -> None:
-    policy = RULES._replace(pattern="a+", subject_max=72, allow_fixup=True, introduction="f" * 40)
+    policy = RULES._replace(pattern="a+", subject_max=72, allow_fixup=True, insert_ticket=False, introduction="f" * 40)
     rules = (("message-ticket", "advise"), ("image-not-pinned", "off"))
     assert cache.store(str(tmp_path), b"policy", "1", policy, rules)
     path = tmp_path / cache.FILE

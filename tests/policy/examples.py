@@ -83,7 +83,6 @@ ticket-where = "subject"
 conventional = false
 trailers = {}
 sign-off = "off"
-insert-ticket = false
 [[refs]]
 match = "refs/**"
 push-certificate = "off"
@@ -139,6 +138,7 @@ body-line-max = 100
 merges = "judge"
 reverts = "judge"
 allow-fixup = true
+insert-ticket = false
 """,
     "refs": HEAD + PEOPLE + """
 [[refs]]

@@ -96,7 +96,7 @@ def test_defaults_are_the_contracts() -> None:
     )
     assert policy.messages == model.MessagesPolicy(
         introduction=None, tickets=(), separator=": ", pattern=None, subject_max=None, body_line_max=None, merges="skip",
-        reverts="skip", allow_fixup=False,
+        reverts="skip", allow_fixup=False, insert_ticket=True,
     )
     assert policy.images is not None
     assert policy.images[:4] == (True, ("**",), (), ())

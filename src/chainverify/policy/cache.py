@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FILE: Final = "chainverify/messages"
 """Where the entry lies in a git directory."""
 MAX_BYTES: Final = 4 << 20
-_FORMAT: Final = b"chainverify messages 1"
+_FORMAT: Final = b"chainverify messages 2"
 _END: Final = b"end"
 _REGULAR: Final = 0o100000
 _KIND: Final = 0o170000
@@ -32,7 +32,8 @@ class CachedMessages:
     """`policy.model.MessagesPolicy` without the import of its module: the same attributes, the same meaning."""
 
     __slots__ = (
-        "allow_fixup", "body_line_max", "introduction", "merges", "pattern", "reverts", "separator", "subject_max", "tickets",
+        "allow_fixup", "body_line_max", "insert_ticket", "introduction", "merges", "pattern", "reverts", "separator",
+        "subject_max", "tickets",
     )  # fmt: skip
 
     def __init__(
@@ -47,6 +48,7 @@ class CachedMessages:
         merges: str,
         reverts: str,
         allow_fixup: bool,
+        insert_ticket: bool,
     ) -> None:
         self.introduction = introduction
         self.tickets = tickets
@@ -57,6 +59,7 @@ class CachedMessages:
         self.merges = merges
         self.reverts = reverts
         self.allow_fixup = allow_fixup
+        self.insert_ticket = insert_ticket
 
 
 class Entry:
@@ -123,7 +126,8 @@ def _encode(policy: bytes, version: bytes, messages: MessagesPolicy | None, rule
         parts += [b"messages", b"%d" % len(messages.tickets), *(ticket.encode() for ticket in messages.tickets)]
         parts += [_optional(messages.introduction), messages.separator.encode(), _optional(messages.pattern)]
         parts += [_optional(messages.subject_max), _optional(messages.body_line_max)]
-        parts += [messages.merges.encode(), messages.reverts.encode(), b"%d" % messages.allow_fixup]
+        parts += [messages.merges.encode(), messages.reverts.encode()]
+        parts += [b"%d" % messages.allow_fixup, b"%d" % messages.insert_ticket]
     parts.append(_END)
     return b"".join(b"%d:%b," % (len(part), part) for part in parts)
 
@@ -155,11 +159,12 @@ def _decode(data: bytes, policy: bytes, version: bytes) -> Entry | None:
         raise ValueError("unknown setting")
     if not rest:
         return Entry(None, rules)
-    if len(rest) < 2 or rest[0] != "messages" or len(rest) != 10 + (count := _number(rest[1].encode())):
+    if len(rest) < 2 or rest[0] != "messages" or len(rest) != 11 + (count := _number(rest[1].encode())):
         raise ValueError("not the values of a message policy")
     del rest[:2]
-    introduction, separator, pattern, subject_max, body_line_max, merges, reverts, fixup = rest[count:]
-    if merges not in ("skip", "judge") or reverts not in ("skip", "judge") or fixup not in ("0", "1"):
+    introduction, separator, pattern, subject_max, body_line_max, merges, reverts, fixup, insert = rest[count:]
+    switches = (merges in ("skip", "judge"), reverts in ("skip", "judge"), fixup in ("0", "1"), insert in ("0", "1"))
+    if not all(switches):
         raise ValueError("unknown setting")
     limits = [None if text == "-" else _number(_present(text).encode()) for text in (subject_max, body_line_max)]
     return Entry(
@@ -173,6 +178,7 @@ def _decode(data: bytes, policy: bytes, version: bytes) -> Entry | None:
             merges=merges,
             reverts=reverts,
             allow_fixup=fixup == "1",
+            insert_ticket=insert == "1",
         ),
         rules,
     )

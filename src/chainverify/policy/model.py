@@ -95,6 +95,7 @@ class MessagesPolicy(NamedTuple):
     merges: SkipOrJudge = "skip"
     reverts: SkipOrJudge = "skip"
     allow_fixup: bool = False
+    insert_ticket: bool = True
 
 
 class RefPolicy(NamedTuple):
