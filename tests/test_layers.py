@@ -34,7 +34,7 @@ SHARED = {
         "ssh_certificates", "facts", "x509_keyring",
     },
     "images": {"verify", "candidates", "keys"},
-    "manifests": {"yamlnodes", "extract"},
+    "manifests": {"yamlnodes", "extract", "filenames"},
     "output": {"escape", "moment", "record"},
     "forges": set[str](),
 }

@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chainverify.manifests import extract, yamlnodes
+from chainverify.manifests import extract, filenames, yamlnodes
 from chainverify.manifests.extract import FILE_TYPES, MAX_PROBLEMS
 from chainverify.manifests.kubernetes import POD_SPECS
 from chainverify.model.images import Extraction, ImageUse
@@ -164,9 +164,9 @@ def test_other_files_are_not_counted(text: str) -> None:
 
 def test_the_name_says_which_files_are_read() -> None:
     for name in ("x.yaml", "a/b.yml", "X.YAML", "x.json", "a/Kustomization"):
-        assert extract.is_candidate(name)
+        assert filenames.is_candidate(name)
     for name in ("x.txt", "yaml", "x.yaml.tpl", "Kustomization.txt", "a.yaml/b"):
-        assert not extract.is_candidate(name)
+        assert not filenames.is_candidate(name)
         assert extract.extract(name, POD.encode() + b"x\n") == Extraction()
     assert len(extract.extract_stream("-", POD.encode() + b"x\n").uses) == 1
 

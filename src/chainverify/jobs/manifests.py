@@ -19,7 +19,7 @@ from chainverify.formats.objects import object_id
 from chainverify.git import trees
 from chainverify.git.objects import ObjectReader
 from chainverify.git.trees import TreeFile
-from chainverify.manifests import extract, kustomize
+from chainverify.manifests import extract, filenames, kustomize
 from chainverify.model.images import Extraction, ImageUse
 
 MAX_READ_BYTES: Final = 64 << 20
@@ -72,7 +72,7 @@ def scan_paths(
         base = top if start.is_relative_to(top) else start if start.is_dir() else start.parent
         for path, is_link in _walk(start):
             name = _name(path, top)
-            if not extract.is_candidate(name) or not selected(name):
+            if not filenames.is_candidate(name) or not selected(name):
                 continue
             if name in places:
                 if places[name] != path:
@@ -138,7 +138,7 @@ def scan_tree(
                 found[path] = extract.unreadable(
                     path, "submodule is not read", "check its own repository, and exclude the path or excuse it here"
                 )
-        elif extract.is_candidate(path) and selected(path):
+        elif filenames.is_candidate(path) and selected(path):
             if entry.mode in trees.REGULAR:
                 if listed:
                     wanted[path] = entry
@@ -158,7 +158,7 @@ def scan_tree(
         if progress:
             progress(len(found))
     for path in alike:
-        if extract.is_candidate(path) and selected(path):
+        if filenames.is_candidate(path) and selected(path):
             found[path] = extract.unreadable(path, _ALIKE, _ALIKE_HINT)
 
     def covered(name: str) -> bool:
@@ -201,8 +201,8 @@ class _Selection:
     def covers(self, name: str, real: str, directory: bool, is_there: Callable[[str], bool]) -> bool:
         """Whether a file or directory that a kustomization names is read: by the name written there, or its real one."""
         if not directory:
-            return any(extract.is_candidate(path) and self(path) for path in (name, real))
-        own = [posixpath.join(real, each) for each in kustomize.FILE_NAMES]
+            return any(filenames.is_candidate(path) and self(path) for path in (name, real))
+        own = [posixpath.join(real, each) for each in filenames.KUSTOMIZATIONS]
         return (not real or self.below(real)) and all(self(path) for path in own if is_there(path))
 
     def _included(self, path: str) -> bool:
@@ -276,7 +276,7 @@ def _led(only: frozenset[str], entries: Mapping[str, TreeFile]) -> frozenset[str
     turned = any(path in entries and entries[path].mode == trees.SYMLINK for path in only)
     if not turned and only.isdisjoint(parent for path in only for parent in _parents(path)):
         return only
-    return only | {path for path in entries if path.rpartition("/")[2] in kustomize.FILE_NAMES}
+    return only | {path for path in entries if path.rpartition("/")[2] in filenames.KUSTOMIZATIONS}
 
 
 def _parents(path: str) -> Iterator[str]:
@@ -323,8 +323,8 @@ def _walk(start: Path) -> Iterator[tuple[str, bool]]:
     except OSError as error:
         raise UsageError(f"cannot read '{start}': {error.strerror}", hint="name a file or directory that is there") from error
     if not stat.S_ISDIR(state.st_mode):
-        if not extract.is_candidate(start.name):
-            hint = f"files ending in {', '.join(extract.SUFFIXES)} are read; use - for a stream"
+        if not filenames.is_candidate(start.name):
+            hint = f"files ending in {', '.join(filenames.SUFFIXES)} are read; use - for a stream"
             raise UsageError(f"'{start}' is no file that holds manifests by its name", hint=hint)
         yield str(start), stat.S_ISLNK(state.st_mode)
         return

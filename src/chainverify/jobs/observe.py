@@ -307,7 +307,7 @@ def _loose_tags(repo: Repository, reader: ObjectReader) -> int:
 
 def _interesting(reader: ObjectReader, head: str) -> Iterator[tuple[str, bytes]]:
     """The files of HEAD that may hold keys or manifests, as far as the budgets go."""
-    from chainverify.manifests import extract
+    from chainverify.manifests import filenames
 
     left = MANIFESTS_MAX
     for file in list(files(reader, head)):
@@ -316,7 +316,7 @@ def _interesting(reader: ObjectReader, head: str) -> Iterator[tuple[str, bytes]]
         base = file.path.rpartition("/")[2]
         key = base in _ALLOWED_SIGNERS or base.endswith((".asc", ".gpg", ".pub"))
         if not key:
-            if left == 0 or not extract.is_candidate(file.path):
+            if left == 0 or not filenames.is_candidate(file.path):
                 continue
             left -= 1
         raw = reader.read(file.oid)

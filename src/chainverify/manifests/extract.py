@@ -15,11 +15,10 @@ import yaml
 
 from chainverify.errors import Malformed
 from chainverify.formats import reference
-from chainverify.manifests import kubernetes, kustomize, renderers, yamlnodes
+from chainverify.manifests import filenames, kubernetes, kustomize, renderers, yamlnodes
 from chainverify.manifests.yamlnodes import Budgets, Document, Found, Node, Problem, Scalar, Sequence, Steps, Stream
 from chainverify.model.images import Extraction, ImageReference, ImageUse, ManifestProblem, Resolution, Span
 
-SUFFIXES: Final = (".yaml", ".yml", ".json")
 STREAM_BUDGETS: Final = Budgets(size=64 << 20)
 """A rendered stream holds the manifests of many files."""
 MAX_PROBLEMS: Final = 100
@@ -58,14 +57,9 @@ _READ_AS: Final = {"null": "null", "bool": "a truth value", "int": "a number", "
 _RESOLVER: Final[Any] = yaml.resolver.Resolver()
 
 
-def is_candidate(path: str) -> bool:
-    """Whether a file's name says that it may hold manifests."""
-    return path.lower().endswith(SUFFIXES) or path.rpartition("/")[2] in kustomize.FILE_NAMES
-
-
 def extract(path: str, data: bytes) -> Extraction:
     """The image references of the file `path`, whose name must be a candidate's; nothing for any other file."""
-    return _extract(path, data, Budgets()) if is_candidate(path) else Extraction()
+    return _extract(path, data, Budgets()) if filenames.is_candidate(path) else Extraction()
 
 
 def extract_stream(name: str, data: bytes) -> Extraction:
@@ -82,7 +76,7 @@ def _extract(path: str, data: bytes, budgets: Budgets) -> Extraction:
     if data.startswith(_LFS) and len(data) < 1024:
         return unreadable(path, "file is a Git LFS pointer, its content is not in the repository", "store manifests without LFS")
     trace = _trace(data)
-    named = path.rpartition("/")[2] in kustomize.FILE_NAMES
+    named = path.rpartition("/")[2] in filenames.KUSTOMIZATIONS
     if not (trace.object or trace.image or trace.obscured or named):
         return Extraction()
     return _File(path, data, budgets, likely=trace.object or trace.obscured or named).extraction()

@@ -13,10 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from chainverify.manifests import filenames
 from chainverify.manifests.yamlnodes import Found, Mapping, Node, Scalar, Sequence, Steps, objects, texts
 
-FILE_NAMES: Final = frozenset(("kustomization.yaml", "kustomization.yml", "Kustomization"))
-"""Names under which kustomize looks for a kustomization, which then needs neither apiVersion nor kind."""
 LOCAL: Final = "kustomize reads it, and it is not among the files that are read"
 """The reason of an entry that names a file or directory: whoever knows the tree takes out those that are read."""
 
@@ -46,7 +45,7 @@ def find(root: Node, path: str) -> list[Found] | None:
         return None
     found = [each for item, steps in objects(root) for each in _flux(item, steps)]
     versions, kinds = texts(root, "apiVersion"), set(texts(root, "kind"))
-    named = path.rpartition("/")[2] in FILE_NAMES
+    named = path.rpartition("/")[2] in filenames.KUSTOMIZATIONS
     if named or (any(version.startswith(_OWN_GROUP) for version in versions) and kinds & _OWN_KINDS):
         return [*found, *_overrides(root, None), *_sources(root)]
     return found or ([] if any(_is_flux(item) for item, _ in objects(root)) else None)
