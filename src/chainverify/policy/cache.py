@@ -1,10 +1,11 @@
-"""What the commit-msg hook needs of a policy, kept in the git directory so that TOML is not read on every commit.
+"""What the local hooks need of a policy, kept in the git directory so that TOML is not read on every commit.
 
-An entry holds the exact bytes of the policy that it was made from and the version of the tool, and serves only where both are
-equal: there is no time stamp and no digest to fool. It is written after the whole policy was validated, and never for one that
-was refused. A file that another user owns or may write, that is no regular file, or that is damaged in any way is not used.
+The entry of the message rules holds the exact bytes of the policy that it was made from and the version of the tool, and serves
+only where both are equal: there is no time stamp and no digest to fool. It is written after the whole policy was validated, and
+never for one that was refused. A file that another user owns or may write, that is no regular file, or that is damaged in any way
+is not used. `kept`, `keep`, `pack` and `unpack` serve other entries in the same way.
 
-No import here but `os`: this is the hot path of the hook.
+No import here but `os`: this is the hot path of the hooks.
 """
 
 from __future__ import annotations
@@ -74,8 +75,17 @@ class Entry:
 
 def load(git_dir: str, policy: bytes, version: str) -> Entry | None:
     """The entry made from exactly `policy` by this `version` of the tool, None where there is none that may be believed."""
+    data = kept(git_dir, FILE)
     try:
-        descriptor = os.open(f"{git_dir}/{FILE}", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        return _decode(data, policy, version.encode()) if data is not None else None
+    except ValueError:  # UnicodeDecodeError is one
+        return None
+
+
+def kept(git_dir: str, name: str) -> bytes | None:
+    """The file `name` of a git directory, None where there is none that only its owner, who runs this, could have written."""
+    try:
+        descriptor = os.open(f"{git_dir}/{name}", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         return None
     try:
@@ -83,21 +93,21 @@ def load(git_dir: str, policy: bytes, version: str) -> Entry | None:
         mine = found.st_uid == os.geteuid() and not found.st_mode & _OTHERS_WRITE
         if found.st_mode & _KIND != _REGULAR or not mine or found.st_size > MAX_BYTES:
             return None
-        data = os.read(descriptor, MAX_BYTES)
+        return os.read(descriptor, MAX_BYTES)
     except OSError:
         return None
     finally:
         os.close(descriptor)
-    try:
-        return _decode(data, policy, version.encode())
-    except ValueError:  # UnicodeDecodeError is one
-        return None
 
 
 def store(git_dir: str, policy: bytes, version: str, messages: MessagesPolicy | None, rules: Iterable[tuple[str, str]]) -> bool:
     """Keep what was made of `policy`, which must have been validated as a whole; whether that could be done."""
-    data = _encode(policy, version.encode(), messages, rules)
-    path = f"{git_dir}/{FILE}"
+    return keep(git_dir, FILE, _encode(policy, version.encode(), messages, rules))
+
+
+def keep(git_dir: str, name: str, data: bytes) -> bool:
+    """Write the file `name` of a git directory as a whole, for `kept`; whether that could be done."""
+    path = f"{git_dir}/{name}"
     temporary = f"{path}.{os.getpid()}"
     if len(data) > MAX_BYTES:
         return False
@@ -118,7 +128,6 @@ def store(git_dir: str, policy: bytes, version: str, messages: MessagesPolicy | 
 
 
 def _encode(policy: bytes, version: bytes, messages: MessagesPolicy | None, rules: Iterable[tuple[str, str]]) -> bytes:
-    """Netstrings: no length can be mistaken for content, and nothing is evaluated when they are read."""
     parts = [_FORMAT, version, policy]
     flat = [text for rule, setting in rules if rule.startswith("message-") for text in (rule, setting)]
     parts += [b"%d" % (len(flat) // 2), *(text.encode() for text in flat)]
@@ -128,16 +137,16 @@ def _encode(policy: bytes, version: bytes, messages: MessagesPolicy | None, rule
         parts += [_optional(messages.subject_max), _optional(messages.body_line_max)]
         parts += [messages.merges.encode(), messages.reverts.encode()]
         parts += [b"%d" % messages.allow_fixup, b"%d" % messages.insert_ticket]
-    parts.append(_END)
-    return b"".join(b"%d:%b," % (len(part), part) for part in parts)
+    return pack(parts)
 
 
-def _optional(value: str | int | None) -> bytes:
-    return b"-" if value is None else b"=" + str(value).encode()
+def pack(parts: Iterable[bytes]) -> bytes:
+    """Netstrings: no length can be mistaken for content, and nothing is evaluated when they are read."""
+    return b"".join(b"%d:%b," % (len(part), part) for part in (*parts, _END))
 
 
-def _decode(data: bytes, policy: bytes, version: bytes) -> Entry | None:
-    """The entry in `data`, None where it was made of something else. Raises ValueError where it is damaged."""
+def unpack(data: bytes, start: list[bytes]) -> list[bytes] | None:
+    """What `pack` was given, less its `start`; None where it starts otherwise. Raises ValueError where `data` is damaged."""
     at = 0
     parts: list[bytes] = []
     while at < len(data):
@@ -147,12 +156,26 @@ def _decode(data: bytes, policy: bytes, version: bytes) -> Entry | None:
             raise ValueError("no comma after a value")
         parts.append(data[colon + 1 : end])
         at = end + 1
-        if parts != [_FORMAT, version, policy][: len(parts)] and len(parts) <= 3:
+        if len(parts) <= len(start) and parts[-1] != start[len(parts) - 1]:
             return None
-    if len(parts) < 5 or parts[-1] != _END:
+    if len(parts) <= len(start) or parts[-1] != _END:
         raise ValueError("too few values")
-    texts = [part.decode() for part in parts[4:-1]]
-    split = 2 * _number(parts[3])
+    return parts[len(start) : -1]
+
+
+def _optional(value: str | int | None) -> bytes:
+    return b"-" if value is None else b"=" + str(value).encode()
+
+
+def _decode(data: bytes, policy: bytes, version: bytes) -> Entry | None:
+    """The entry in `data`, None where it was made of something else. Raises ValueError where it is damaged."""
+    parts = unpack(data, [_FORMAT, version, policy])
+    if parts is None:
+        return None
+    if not parts:
+        raise ValueError("too few values")
+    texts = [part.decode() for part in parts[1:]]
+    split = 2 * _number(parts[0])
     rules = dict(zip(texts[:split:2], texts[1:split:2], strict=True))
     rest = texts[split:]
     if len(texts) < split or any(setting not in ("enforce", "advise", "off") for setting in rules.values()):
