@@ -14,7 +14,8 @@ from tests.hook.test_commit_msg import POLICY, Hooked
 OURS = {
     "chainverify", "chainverify._entry", "chainverify._version", "chainverify.errors", "chainverify.formats",
     "chainverify.formats.characters", "chainverify.formats.message", "chainverify.formats.pattern", "chainverify.hook",
-    "chainverify.hook.cleanup", "chainverify.hook.commit_msg", "chainverify.policy", "chainverify.policy.cache",
+    "chainverify.hook.cleanup", "chainverify.hook.commit_msg", "chainverify.hook.local", "chainverify.policy",
+    "chainverify.policy.cache",
     "chainverify.rules", "chainverify.rules.messages",
 }  # fmt: skip
 """All modules of the package on the path of a good message with a warm cache. Think before you add one."""

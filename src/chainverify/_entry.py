@@ -7,6 +7,8 @@ import sys
 
 EXIT_UNDECIDED = 3
 EXIT_INTERRUPTED = 130
+QUICK = ("commit-msg", "prepare-commit-msg", "applypatch-msg", "pre-commit", "pre-merge-commit")
+"""Hooks that are called on every commit."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,12 +33,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def hook(name: str, arguments: list[str]) -> int:
-    """What an installed hook script calls: `chainverify hook NAME ARGUMENTS`; for commit-msg it ends the process itself.
+    """What an installed hook script calls: `chainverify hook NAME ARGUMENTS`; for the quick ones it ends the process itself.
 
-    That hook lives for milliseconds and has no workers: collecting garbage while it imports, and taking the interpreter apart
-    at its end, would be a fifth of its time.
+    These live for milliseconds and have no workers: collecting garbage while they import, and taking the interpreter apart at
+    their end, would be a fifth of their time.
     """
-    if name != "commit-msg":
+    if name not in QUICK:
         return main(["hook", name, *arguments])
     import gc
 

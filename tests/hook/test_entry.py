@@ -23,10 +23,10 @@ def python(code: str, *, env: dict[str, str] | None = None) -> subprocess.Comple
 CRASH = """
 import sys
 from chainverify import _entry
-from chainverify.hook import commit_msg
+from chainverify.hook import local
 def broken(*_):
     raise ZeroDivisionError("secret detail")
-commit_msg.find = broken
+local.find = broken
 open("/dev/null")
 sys.exit(_entry.main(["hook", "commit-msg", {file!r}]))
 """

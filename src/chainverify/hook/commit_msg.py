@@ -10,198 +10,93 @@ from __future__ import annotations
 import os
 import sys
 
-from chainverify._version import __version__
-from chainverify.hook import cleanup
-from chainverify.policy import cache
+from chainverify.hook import cleanup, local
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
+    from chainverify.policy.cache import Entry
     from chainverify.rules.messages import MessageFacts, Problem
 
-POLICY: Final = ".chainverify/policy.toml"
-POLICY_BYTES_MAX: Final = 1 << 20
 MESSAGE_BYTES_MAX: Final = 64 << 20
 """A message file holds the whole diff after `git commit -v`."""
-GIT_BYTES_MAX: Final = 64 << 20
-
-GOOD: Final = 0
-REFUSED: Final = 1
-WRONG: Final = 2
-UNDECIDED: Final = 3
 
 
-def main(arguments: list[str]) -> int:
-    """Judge the message in the file `arguments[0]`; 0 good, 1 refused, 2 broken policy or call, 3 not decided."""
+def main(arguments: list[str], *, patch: bool = False) -> int:
+    """Judge the message in the file `arguments[0]`; 0 good, 1 refused, 2 broken policy or call, 3 not decided.
+
+    `patch` says that `git am` asks, as applypatch-msg: it stores the file as it is.
+    """
     if len(arguments) != 1:
-        return _stop(WRONG, f"commit-msg: expected one argument, the file with the message, got {len(arguments)}")
+        name = "applypatch-msg" if patch else "commit-msg"
+        return local.stop(local.WRONG, f"{name}: expected one argument, the file with the message, got {len(arguments)}")
     try:
-        raw = _read(arguments[0], MESSAGE_BYTES_MAX)
+        raw = local.read(arguments[0], MESSAGE_BYTES_MAX)
     except OSError as error:
-        return _stop(WRONG, f"cannot read the message file {arguments[0]}: {error.strerror}")
-    top, git_dir = find()
-    git = _Git(["config", "-z", "--get-regexp", cleanup.CONFIG])
+        return local.stop(local.WRONG, f"cannot read the message file {arguments[0]}: {error.strerror}")
+    top, git_dir = local.find()
+    git = local.Git(["config", "-z", "--get-regexp", cleanup.CONFIG])
     try:
-        path, data = read_policy(top)
+        path, data = local.read_policy(top)
     except OSError as error:
         git.result()
-        return _stop(WRONG, f"cannot read the policy {error.filename}: {error.strerror}")
+        return local.stop(local.WRONG, f"cannot read the policy {error.filename}: {error.strerror}")
     if data is None:
         git.result()
-        return _stop(GOOD, f"no message was judged: there is no {POLICY} (make one with: chainverify init)")
-    entry = cache.load(git_dir, data, __version__) if git_dir else None
-    if entry is None:
-        try:
-            entry = _compile(data, path, git_dir)
-        except Exception as error:
-            git.result()
-            return _wrong_policy(error)
+        return local.stop(local.GOOD, f"no message was judged: there is no {local.POLICY} (make one with: chainverify init)")
+    try:
+        entry = local.entry_of(data, path, git_dir)
+    except Exception as error:
+        git.result()
+        return local.wrong_policy(error, "no message was judged")
     status, config = git.result()
     if entry.messages is None:
-        return _stop(GOOD, f"no message was judged: {path} has no [messages]")
+        return local.stop(local.GOOD, f"no message was judged: {path} has no [messages]")
     if status not in (0, 1):
-        return _stop(UNDECIDED, "git cannot read its configuration, so what it will store is not known; run: git config --list")
-    return _judge(raw, cleanup.parse_config(config), entry, _Place(arguments[0], git_dir))
-
-
-def find() -> tuple[str, str]:
-    """The top of the worktree and the git directory, as git told the hook or as the directories above show; "" for none."""
-    top = os.getcwd()  # noqa: PTH109 - no pathlib on the hot path
-    told = os.environ.get("GIT_DIR")
-    if told:
-        return top, told
-    while True:
-        dot = f"{top}/.git"
-        if os.path.isdir(dot):  # noqa: PTH112
-            return top, dot
-        if os.path.isfile(dot):  # noqa: PTH113
-            try:
-                line = _read(dot, 4096).decode("utf-8", "surrogateescape")
-            except OSError:
-                return top, ""
-            return top, os.path.join(top, line.removeprefix("gitdir:").strip())  # noqa: PTH118
-        above = os.path.dirname(top)  # noqa: PTH120
-        if above == top:
-            return os.getcwd(), ""  # noqa: PTH109
-        top = above
-
-
-def read_policy(top: str) -> tuple[str, bytes | None]:
-    """Name and bytes of the policy: `CHAINVERIFY_POLICY`, else the worktree's; None where the worktree has none.
-
-    Raises OSError where a policy that is named or there cannot be read; the worktree's may not be a symbolic link.
-    """
-    named = os.environ.get("CHAINVERIFY_POLICY")
-    if named:
-        return named, _read(named, POLICY_BYTES_MAX + 1)
-    try:
-        return POLICY, _read(f"{top}/{POLICY}", POLICY_BYTES_MAX + 1, os.O_NOFOLLOW)
-    except (FileNotFoundError, NotADirectoryError):
-        return POLICY, None
+        text = "git cannot read its configuration, so what it will store is not known; run: git config --list"
+        return local.stop(local.UNDECIDED, text)
+    return _judge(raw, cleanup.parse_config(config), entry, _Place(arguments[0], git_dir, patch=patch))
 
 
 class _Place:
-    """Where the message lies: its file as git named it, and the git directory ("" unknown)."""
+    """Where the message lies: its file as git named it, the git directory ("" unknown), and whether it is that of a `patch`."""
 
-    __slots__ = ("file", "git_dir")
+    __slots__ = ("file", "git_dir", "patch")
 
-    def __init__(self, file: str, git_dir: str) -> None:
+    def __init__(self, file: str, git_dir: str, *, patch: bool) -> None:
         self.file = file
         self.git_dir = git_dir
+        self.patch = patch
 
 
-class _Git:
-    """A git that runs beside us: started at once, asked for its result later. Not `subprocess`, whose import costs 15 ms."""
-
-    __slots__ = ("_pipe", "_process")
-
-    def __init__(self, arguments: list[str]) -> None:
-        self._pipe, out = os.pipe()
-        quiet = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)
-        actions = [*quiet, (os.POSIX_SPAWN_DUP2, out, 1)]
-        environment = {**os.environ, "GIT_NO_REPLACE_OBJECTS": "1", "GIT_NO_LAZY_FETCH": "1", "GIT_OPTIONAL_LOCKS": "0"}
-        try:
-            self._process = os.posix_spawnp("git", ["git", *arguments], environment, file_actions=actions)
-        except OSError:
-            self._process = 0
-        os.close(out)
-
-    def result(self) -> tuple[int, bytes]:
-        """Exit status (255 where git could not be run) and output; call it once."""
-        chunks = []
-        size = 0
-        while (chunk := os.read(self._pipe, 1 << 16)) and size <= GIT_BYTES_MAX:
-            chunks.append(chunk)
-            size += len(chunk)
-        os.close(self._pipe)
-        if not self._process:
-            return 255, b""
-        return os.waitstatus_to_exitcode(os.waitpid(self._process, 0)[1]), b"".join(chunks)
-
-
-def _read(path: str, most: int, flags: int = 0) -> bytes:
-    """The content of a regular file of at most `most` bytes. Raises OSError, for anything else too."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | flags)
-    try:
-        found = os.fstat(descriptor)
-        if found.st_mode & 0o170000 != 0o100000:
-            raise OSError(0, "not a regular file", path)
-        if found.st_size >= most:
-            raise OSError(0, f"it has {found.st_size} bytes, fewer than {most} are read", path)
-        data = b""
-        while chunk := os.read(descriptor, max(found.st_size + 1 - len(data), 1)):
-            data += chunk
-            if len(data) >= most:
-                raise OSError(0, "it grows while it is read", path)
-        return data
-    finally:
-        os.close(descriptor)
-
-
-def _compile(data: bytes, path: str, git_dir: str) -> cache.Entry:
-    """What the policy says of messages, once the whole of it is valid; kept for the next commit. Raises as the loader does."""
-    from chainverify.policy.load import parse
-
-    policy = parse(data, path, hashed=False)
-    rules = tuple((rule, setting) for rule, setting in policy.rules if rule.startswith("message-"))
-    if git_dir:
-        cache.store(git_dir, data, __version__, policy.messages, rules)
-    return cache.Entry(policy.messages, dict(rules))
-
-
-def _wrong_policy(error: Exception) -> int:
-    from chainverify.errors import ChainverifyError
-
-    if not isinstance(error, ChainverifyError):
-        raise error
-    return _stop(WRONG, f"the policy is wrong, no message was judged: {error}", error.hint)
-
-
-def _judge(raw: bytes, config: list[tuple[str, str]], entry: cache.Entry, place: _Place) -> int:
+def _judge(raw: bytes, config: list[tuple[str, str]], entry: Entry, place: _Place) -> int:
     from chainverify.formats import message
     from chainverify.rules import messages as rules
 
     policy = entry.messages
     if policy is None:
-        return GOOD
+        return local.GOOD
     text, encoding = message.decode(raw, dict(config).get("i18n.commitencoding"))
     facts = rules.MessageFacts(encoding=encoding, path=place.file)
-    without_editor = os.environ.get("GIT_EDITOR") == ":"
-    command = cleanup.git_command()
-    arguments, environment = command if command else (None, {})
-    readings = cleanup.readings(
-        text, config, editor=not without_editor, arguments=arguments,
-        unsure=without_editor and environment.get("GIT_EDITOR") == ":",
-    )  # fmt: skip
+    arguments: list[str] | None = None
+    readings = [text]
+    if not place.patch:
+        without_editor = os.environ.get("GIT_EDITOR") == ":"
+        command = cleanup.git_command()
+        arguments, environment = command if command else (None, {})
+        readings = cleanup.readings(
+            text, config, editor=not without_editor, arguments=arguments,
+            unsure=without_editor and environment.get("GIT_EDITOR") == ":",
+        )  # fmt: skip
     for stored in readings:
         if any(entry.rules.get(each.rule) != "off" for each in rules.problems(stored, facts, policy)):
             return _refuse(readings, facts, entry, text=text, arguments=arguments or [], place=place)
-    return GOOD
+    return local.GOOD
 
 
 def _refuse(
-    readings: list[str], facts: MessageFacts, entry: cache.Entry, *, text: str, arguments: list[str], place: _Place
+    readings: list[str], facts: MessageFacts, entry: Entry, *, text: str, arguments: list[str], place: _Place
 ) -> int:
     """Say what is wrong with the first of `readings` that breaks a rule and is not exempt; this path may be slow."""
     from chainverify.hook import refusal
@@ -209,15 +104,16 @@ def _refuse(
 
     policy = entry.messages
     if policy is None:
-        return GOOD
+        return local.GOOD
     found: list[Problem] = []
     reason = refused = ""
-    parents = refusal.parents(place.git_dir, arguments, run) if policy.merges == "skip" else 1
+    # a patch has no parents to tell of
+    parents = refusal.parents(place.git_dir, arguments, local.run) if policy.merges == "skip" and not place.patch else 1
     for stored in readings:
         facts.parents, facts.revert = parents, False
         wrong = [each for each in rules.problems(stored, facts, policy) if entry.rules.get(each.rule) != "off"]
         if wrong and not rules.skipped(facts, policy):
-            facts.revert = refusal.reverts(stored, policy, run)
+            facts.revert = refusal.reverts(stored, policy, local.run)
             if facts.revert:
                 wrong = [each for each in rules.problems(stored, facts, policy) if entry.rules.get(each.rule) != "off"]
         reason = reason or rules.skipped(facts, policy)
@@ -230,19 +126,9 @@ def _refuse(
     if found:
         sys.stderr.write(refusal.render(found, advice, text, place.file))
     if len(found) > len(advice):
-        if refused.strip():
+        if place.patch:
+            sys.stderr.write(refusal.PATCH)
+        elif refused.strip():
             sys.stderr.write(refusal.recovery(text, arguments, place.file))
-        return REFUSED
-    return _stop(GOOD, f"the message was not judged: {reason}") if reason else GOOD
-
-
-def run(*arguments: str) -> tuple[int, bytes]:
-    """Exit status and output of git with `arguments`."""
-    return _Git(list(arguments)).result()
-
-
-def _stop(status: int, text: str, hint: str = "") -> int:
-    from chainverify.output.escape import escape
-
-    sys.stderr.write(f"chainverify: {escape(text)}\n" + (f"  help: {escape(hint)}\n" if hint else ""))
-    return status
+        return local.REFUSED
+    return local.stop(local.GOOD, f"the message was not judged: {reason}") if reason else local.GOOD

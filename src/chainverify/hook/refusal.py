@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 EXCERPT_WIDTH = 100
 MERGE_HEADS_MAX = 64
 """Parents of one merge that are compared."""
+PATCH = (
+    "chainverify: the patch was not applied; correct its message and go on, from any directory here, with:\n"
+    '    "${EDITOR:-vi}" "$(git rev-parse --git-path rebase-apply/final-commit)" && git am\n'
+    "  (git am alone, at a terminal: --continue asks for a change in the index; git am --skip leaves the patch out)\n"
+)
+"""How to go on after a patch whose message was refused (`builtin/am.c`: git am without arguments applies it once more)."""
 _BLANK = " \t\r\n"
 
 Run = Callable[..., tuple[int, bytes]]
