@@ -104,6 +104,11 @@ class Repository:
             self.git_dir, self.worktree, self.algorithm, environ, bare=self.bare, common_dir=self.common_dir
         )
 
+    def with_index(self, path: Path) -> Repository:
+        """This repository with the index file at `path`, for commands that read or write one."""
+        environ = {**self._environ, "GIT_INDEX_FILE": str(path)}
+        return Repository(self.git_dir, self.worktree, self.algorithm, environ, bare=self.bare, common_dir=self.common_dir)
+
     @property
     def command(self) -> tuple[str, ...]:
         """The start of every git command on this repository."""

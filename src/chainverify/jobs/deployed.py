@@ -126,18 +126,22 @@ def check_difference(
     policy = loaded.policy.images
     if policy is None:
         return Deployed([], {}, ())
+    return _check(difference(repo, new, base, policy), loaded, source, jobs, progress)
+
+
+def difference(repo: Repository, new: str, base: str | None, policy: ImagesPolicy) -> tuple[Extraction, ...]:
+    """What the commit or tree `new` deploys and `base` (None: an empty tree) did not, file by file. Raises as the above."""
     with ObjectReader(repo) as reader:
         after, before, unchanged = _changed(reader, new, base, policy)
     known = {_key(use) for use in before.uses}
     troubled = {_trouble(problem) for each in before.extractions.values() for problem in each.problems}
-    extractions = tuple(
+    return tuple(
         extraction._replace(
             uses=tuple(use for use in extraction.uses if not (_comparable(use, unchanged) and _key(use) in known)),
             problems=tuple(each for each in extraction.problems if each.path not in unchanged or _trouble(each) not in troubled),
         )
         for extraction in after.extractions.values()
     )
-    return _check(extractions, loaded, source, jobs, progress)
 
 
 def scan_tree(repo: Repository, revision: str, policy: ImagesPolicy) -> Scan:

@@ -81,7 +81,7 @@ def from_worktree(repo: Repository) -> LoadedPolicy:
 
 
 def from_revision(
-    repo: Repository, revision: str, *, name: str = POLICY_NAME, judged: Judged | None = None
+    repo: Repository, revision: str, *, name: str = POLICY_NAME, judged: Judged | None = None, shown: str = ""
 ) -> LoadedPolicy:
     """The policy `name` in the tree of a revision, trust `base`; `self` where the revision is one of those that are judged.
 
@@ -89,15 +89,17 @@ def from_revision(
     Where nothing is (a whole history is looked at), what lies below a tip is a base of it. A tree that is named without its
     commit is `self` too, for nothing says whose it is. `judged` None: the caller knows that the revision came before.
 
-    The revision is resolved once: what its name means later changes nothing. Raises `PolicyMissing`, `PolicyError`,
+    The revision is resolved once: what its name means later changes nothing. `shown` is what people call it (default: by its
+    name). Raises `PolicyMissing`, `PolicyError`,
     `UsageError` for an unknown revision, and `Unavailable` where an object cannot be read.
     """
     oid = repo.resolve(revision)
-    source = f"{revision}:{name}"
+    shown = shown or revision
+    source = f"{shown}:{name}"
     with ObjectReader(repo) as reader:
         data = read_path(reader, oid, name)
     if data is None:
-        raise PolicyMissing(f"no regular file {name} in {revision}", hint=_HINT_INIT)
+        raise PolicyMissing(f"no regular file {name} in {shown}", hint=_HINT_INIT)
     policy = load.parse(data, source)
     check_inside(policy)
     directory = tuple(name.split("/")[:-1])
@@ -108,7 +110,7 @@ def from_revision(
             found = read_path(reader, oid, path)
         if found is None:
             raise PolicyError(
-                f"no regular file {path} in {revision}",
+                f"no regular file {path} in {shown}",
                 hint="commit the file, not a symbolic link to it; names are relative to the policy's directory",
             )
         _check_size(len(found), KEY_FILE_BYTES_MAX, path)
