@@ -1,4 +1,5 @@
-"""What a receiving git tells its pre-receive hook: one line `OLD NEW REF` per ref of the push (githooks(5)).
+"""What git tells its hooks of a push (githooks(5)): pre-receive one line `OLD NEW REF` per ref, pre-push one line
+`LOCAL NEW REF OLD`.
 
 The names of the refs come from whoever pushes, and git checks them only after the hook has run.
 """
@@ -64,6 +65,25 @@ def parse(data: bytes, algorithm: Literal["sha1", "sha256"]) -> tuple[RefUpdate,
     return updates
 
 
+def parse_outgoing(data: bytes, algorithm: Literal["sha1", "sha256"]) -> tuple[RefUpdate, ...]:
+    """The updates of a push that leaves, as pre-push is told them; `old` is what the other side says it has.
+
+    What stands for the new value is left out: it is what the user typed (`HEAD~1`, `:/some words`, `(delete)`), and may hold
+    blanks. Raises as `parse`.
+    """
+    if not data:
+        return ()
+    if not data.endswith(b"\n"):
+        _refuse("the list of refs ends inside a line")
+    turned = []
+    for line in data[:-1].split(b"\n"):
+        parts = line.rsplit(b" ", 3)
+        if len(parts) != 4:
+            _refuse(f"expected 'LOCAL NEW refs/NAME OLD', got {_show(line)}")
+        turned.append(b" ".join((parts[3], parts[1], parts[2])) + b"\n")
+    return parse(b"".join(turned), algorithm)
+
+
 def _update(line: bytes, algorithm: str) -> RefUpdate:
     found = _match_line(line)
     if found is None:
@@ -83,7 +103,7 @@ def _object(oid: bytes) -> str | None:
 
 
 def _refuse(message: str) -> NoReturn:
-    raise Malformed(message, rule="usage", hint="the hook is called by git itself, as pre-receive")
+    raise Malformed(message, rule="usage", hint="git itself calls the hook, and writes these lines")
 
 
 def _show(value: bytes) -> str:

@@ -21,7 +21,7 @@ from chainverify.git.repository import Repository
 from chainverify.jobs import deployed, history, lineage, messages, policychange, pushed
 from chainverify.jobs.lineage import Graph
 from chainverify.jobs.policies import LoadedPolicy
-from chainverify.jobs.pushed import Added, Objects, Scene
+from chainverify.jobs.pushed import Added, Objects, Receiver, Scene
 from chainverify.model.report import FAIL, PASS, SKIP, UNKNOWN, VERIFIED, Finding, Report, Subject, counted, distinct
 from chainverify.policy.material import signing_material
 from chainverify.policy.model import Policy
@@ -33,7 +33,8 @@ class Judging(NamedTuple):
     """What a push is judged with. `now` is its arrival, in seconds since the epoch; `source` says where images are read.
 
     `in_time` raises `BudgetExceeded` when the deadline has passed; it is called with how much is done and how much there is.
-    `left` are the seconds that registries may still take.
+    `left` are the seconds that registries may still take. `receiver` is the other side of a push that leaves this repository,
+    None where it comes in.
     """
 
     loaded: LoadedPolicy
@@ -42,6 +43,7 @@ class Judging(NamedTuple):
     source: deployed.Source
     in_time: Callable[[int, int], None]
     left: Callable[[], float]
+    receiver: Receiver | None = None
 
 
 def check_push(repo: Repository, updates: Sequence[RefUpdate], judging: Judging) -> Report:
@@ -61,10 +63,12 @@ def check_push(repo: Repository, updates: Sequence[RefUpdate], judging: Judging)
     findings: list[Finding] = []
     always: list[Finding] = []
     counts: dict[str, int] = {"refs": len(updates)}
+    other = judging.receiver
+    before, default = (dict(repo.refs()), repo.head_ref()) if other is None else (other.refs, other.default)
     with ObjectReader(repo) as reader:
-        scene = Scene(repo, reader, Objects(reader), dict(repo.refs()), repo.head_ref(), policy)
+        scene = Scene(repo, reader, Objects(reader), before, default, policy, other)
         try:
-            named = pushed.names(repo, updates, scene.before)
+            named = pushed.names(repo, updates, before, elsewhere=other is not None)
             pairs: list[tuple[RefUpdate, Added | None]] = []
             for done, (update, proposed) in enumerate(named):
                 judging.in_time(done, len(named))
@@ -139,9 +143,11 @@ def _check_history(
     material = signing_material(policy, judging.loaded.read)
     if policy.commits is not None:
         selection = _union(each.selection for each in added)
+        other = judging.receiver
+        arrived = pushed.arrived(repo, selection.oids) if other is None else other.arrived(selection.oids)
         verdicts = history.check_commits(
             repo, selection, policy, material, judging.now,
-            arrival=judging.now, arrived=pushed.arrived(repo, selection.oids), jobs=judging.jobs, progress=judging.in_time,
+            arrival=judging.now, arrived=arrived, jobs=judging.jobs, progress=judging.in_time,
         )  # fmt: skip
         findings += verdicts.findings
         counts.update(verdicts.counts)
@@ -270,12 +276,16 @@ def _check_refs(
             update,
             rewinds=_rewinds(scene, update, tip),
             tip_signer=proved.get(tip or ""),
-            tip_is_new=asks and tip is not None and pushed.is_new(scene.repo, tip),
+            tip_is_new=asks and tip is not None and _is_new(scene, tip),
         )
         findings += refs.judge(change, scene.policy)
         if each is not None and tip is None and (each.target.kind == "tag" or not update.ref.startswith(refs.TAGS)):
             findings.append(_no_commit(each))
     return findings
+
+
+def _is_new(scene: Scene, oid: str) -> bool:
+    return pushed.is_new(scene.repo, oid) if scene.receiver is None else bool(scene.receiver.arrived((oid,)))
 
 
 def _no_commit(each: Added) -> Finding:

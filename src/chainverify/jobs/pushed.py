@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -68,8 +68,20 @@ class Objects:
         return Target(tuple(tags), None, "tag", oid)
 
 
+class Receiver(NamedTuple):
+    """What is known of the side that a push goes to, where that is another repository: its refs and its default branch as they
+    were before, and which of some commits it gets with the push."""
+
+    refs: dict[str, str]
+    default: str | None
+    arrived: Callable[[Sequence[str]], frozenset[str]]
+
+
 class Scene(NamedTuple):
-    """The repository as it was before the push: `before` its refs, `default` the name of its default branch."""
+    """The receiving side as it was before the push: `before` its refs, `default` the name of its default branch.
+
+    `receiver` is None where that is this repository.
+    """
 
     repo: Repository
     reader: ObjectReader
@@ -77,6 +89,7 @@ class Scene(NamedTuple):
     before: dict[str, str]
     default: str | None
     policy: Policy
+    receiver: Receiver | None = None
 
 
 class Added(NamedTuple):
@@ -94,17 +107,21 @@ class Added(NamedTuple):
     proposed: bool = False
 
 
-def names(repo: Repository, updates: Sequence[RefUpdate], before: dict[str, str]) -> tuple[tuple[RefUpdate, bool], ...]:
+def names(
+    repo: Repository, updates: Sequence[RefUpdate], before: dict[str, str], *, elsewhere: bool = False
+) -> tuple[tuple[RefUpdate, bool], ...]:
     """Every update of a push under every name that it goes by, and whether that name is only proposed to be updated.
 
     git moves the target of a symbolic ref, whatever name the push uses, and whoever reads another symbolic ref to the same
     target sees it moved too; a proposal will be merged into its branch.
 
+    `elsewhere` says that the refs are another repository's, whose symbolic refs nobody here knows.
+
     Raises `UsageError` where the push is about another state than the repository's, or gives one ref two values: what git then
     does with its parts is not what was judged.
     """
-    symbolic = _symbolic_refs(repo)
-    if any(update.creates for update in updates):
+    symbolic = {} if elsewhere else _symbolic_refs(repo)
+    if not elsewhere and any(update.creates for update in updates):
         symbolic |= _waiting_refs(repo)
     found: dict[tuple[str, str | None, bool], tuple[RefUpdate, bool]] = {}
     values: dict[str, str | None] = {}
@@ -112,13 +129,13 @@ def names(repo: Repository, updates: Sequence[RefUpdate], before: dict[str, str]
         if before.get(update.ref) != update.old:
             at = before.get(update.ref) or "nothing"
             raise UsageError(f"{update.ref} is at {at}, the push says {update.old or 'nothing'}", hint="fetch, and push again")
-        for ref in _aliases(repo, update.ref, symbolic):
+        for ref in (update.ref,) if elsewhere else _aliases(repo, update.ref, symbolic):
             if values.setdefault(ref, update.new) != update.new:
                 raise UsageError(f"the push gives {ref} two values under different names", hint="push one of them")
             found.setdefault((ref, update.new, False), (update._replace(ref=ref), False))
         if update.ref.startswith(FOR) and update.new is not None:
             branch = _proposed(update.ref, before)
-            for ref in _aliases(repo, branch, symbolic) if branch else ():
+            for ref in ((branch,) if elsewhere else _aliases(repo, branch, symbolic)) if branch else ():
                 proposal = RefUpdate(ref, before.get(ref, before.get(branch or "")), update.new)
                 found.setdefault((ref, update.new, True), (proposal, True))
     return tuple(found.values())
