@@ -32,8 +32,8 @@ import json, os, sys
 sys.path[:0] = {path!r}
 from chainverify.formats import message
 from chainverify.hook import cleanup
-from chainverify.hook.commit_msg import _Git
-config = cleanup.parse_config(_Git(["config", "-z", "--get-regexp", cleanup.CONFIG]).result()[1])
+from chainverify.hook.local import Git
+config = cleanup.parse_config(Git(["config", "-z", "--get-regexp", cleanup.CONFIG]).result()[1])
 with open(sys.argv[1], "rb") as file:
     text, _ = message.decode(file.read(), dict(config).get("i18n.commitencoding"))
 closed = os.environ.get("GIT_EDITOR") == ":"
