@@ -17,6 +17,10 @@ from chainverify.jobs import hookfiles
 SINCE: Final = (2, 54)
 """The first git that runs configured hooks; an older one ignores them without a word."""
 PREFIX: Final = "chainverify-"
+OURS: Final = ("command", "event")
+"""The variables that we set."""
+OTHERS: Final = ("enabled", "parallel")
+"""What somebody may have set beside them."""
 _MARKER: Final = ": chainverify hook, sha256:"
 _FALSE: Final = frozenset(("false", "no", "off", "0", ""))
 

@@ -234,16 +234,26 @@ def _settings(file: Path, add: Sequence[str], drop: Sequence[str], python: str =
     """A configuration file with our hooks `add` and without `drop`, in one write: git dies on an event without a command."""
     before = config.read(file)
     data = before or b""
-    held = config.values(data, [hookconfig.key(event, part) for event in (*add, *drop) for part in ("command", "event")])
+    parts = (*hookconfig.OURS, *hookconfig.OTHERS)
+    held = config.values(data, [hookconfig.key(event, part) for event in (*add, *drop) for part in parts])
     wanted: dict[str, Sequence[str | None]] = {}
+    sections = []
     for event in (*add, *drop):
-        command, name = hookconfig.key(event, "command"), hookconfig.key(event, "event")
-        hookconfig.check(held[command], event, str(file))
-        wanted[command] = [hookconfig.command(event, python)] if event in add else []
-        wanted[name] = [event] if event in add else []
+        hookconfig.check(held[hookconfig.key(event, "command")], event, str(file))
+        if event in add:
+            wanted[hookconfig.key(event, "command")] = [hookconfig.command(event, python)]
+            wanted[hookconfig.key(event, "event")] = [event]
+        elif any(held[hookconfig.key(event, part)] for part in hookconfig.OTHERS):
+            wanted |= {hookconfig.key(event, part): () for part in hookconfig.OURS}
+        elif any(held[hookconfig.key(event, part)] for part in hookconfig.OURS):
+            # whole: where a comment stands before it, git keeps the head of a section that it has emptied
+            sections.append(f"hook.{hookconfig.PREFIX}{event}")
     if not add and not any(held.values()):
         return []
-    return [Change(file, _text(before), _text(config.changed(data, wanted)), settings=True)]
+    after = config.changed(data, wanted)
+    for section in sections:
+        after = config.changed(after, {}, section)
+    return [Change(file, _text(before), _text(after), settings=True)]
 
 
 def _lefthook(top: Path, hooks: Sequence[str], python: str) -> Change:
