@@ -161,11 +161,11 @@ def _hooks(chains: dict[str, Chain]) -> Iterator[Check]:
 
 def _needs(event: str, place: hookchain.Place) -> Iterator[Check]:
     """The interpreter and package that a hook names, and whether this very chainverify wrote it."""
-    named = hookchain.programs(place.text) if place.text.startswith(("#!", ": ")) else ()
+    named = hookchain.programs(place.text) if hookfiles.ours(place.text) or hookconfig.ours(place.text) else ()
     gone = [name for name in named if not Path(name).exists()]
     if gone:
         yield Check(f"hook {event}", "problem", f"{gone[0]}, which it starts, is not there: git refuses every time", _INSTALL)
-    elif hookfiles.ours(place.text) and place.text != hookfiles.script(event, python=sys.executable):
+    elif place.is_script and place.text != hookfiles.script(event, python=sys.executable):
         yield Check(f"hook {event}", "warn", "it was written by another chainverify, or for another Python", _INSTALL)
 
 
@@ -183,7 +183,7 @@ def _commandless(settings: Sequence[Setting], *, able: bool) -> Iterator[Check]:
 
 def _start_up(repo: Repository, commit_msg: Chain) -> Check:
     """The time of our hook, measured: the installed file where there is one, else this program."""
-    files = [Path(each.link.name) for each in commit_msg.places if hookfiles.ours(each.text) and each.link.runs]
+    files = [Path(each.link.name) for each in commit_msg.places if each.is_script and each.link.runs]
     main = Path(chainverify.__file__).with_name("__main__.py")
     command = [str(files[0])] if files else [sys.executable, "-IS", str(main), "hook", "commit-msg"]
     with tempfile.TemporaryDirectory(prefix="chainverify-doctor-") as scratch:

@@ -32,6 +32,11 @@ class Place(NamedTuple):
     trouble: str = ""
     hint: str = "run: chainverify install"
 
+    @property
+    def is_script(self) -> bool:
+        """Whether it is a hook file that chainverify wrote, unchanged; not a line in, or a configuration of, another program."""
+        return self.text.startswith("#!") and hookfiles.ours(self.text) is True
+
 
 class Chain(NamedTuple):
     """All hooks of one event in git's order, and more about those that are ours."""

@@ -130,8 +130,10 @@ def snippet(manager: Manager, events: Sequence[str]) -> str:
         return "\n".join(f"# .husky/{event}, before other lines\n{_inner(event)}" for event in events)
     if manager == "lefthook":
         return "# lefthook.yml\n" + _lefthook_body({event: _lefthook_run(event, None) for event in events})
-    listed = "".join(f"      - id: chainverify-{event}\n" for event in events if event != "applypatch-msg")
-    kinds = ", ".join(event for event in events if event != "applypatch-msg")
+    # of a push they show a hook one ref only, so that one is chained beside them (see .pre-commit-hooks.yaml)
+    offered = [event for event in events if event not in {"pre-push", "applypatch-msg"}]
+    listed = "".join(f"      - id: chainverify-{event}\n" for event in offered)
+    kinds = ", ".join(offered)
     return (
         f"# .pre-commit-config.yaml; then: {manager} install\n"
         f"default_install_hook_types: [{kinds}]\n"
