@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from chainverify.errors import UsageError
+from chainverify.git import config
 from chainverify.git.repository import Repository as Opened
-from chainverify.jobs import hookfiles, install
+from chainverify.jobs import hookconfig, hookfiles, install
+from chainverify.jobs.hookplaces import hooks_path
 from tests.hook.test_commit_msg import Hooked
 from tests.world.repository import Repository
 
@@ -111,6 +113,80 @@ def test_hooks_path(repo: Repository, tmp_path: Path) -> None:
     repo.configure(core__hooksPath=str(tmp_path / "shared"))
     with pytest.raises(UsageError, match="other repositories may share"):
         install.install(opened(repo), ONE)
+
+
+@pytest.mark.parametrize("value", [".githooks", "~/hooks", "/abs/hooks", "a/../b", ".git/hooks", "with blank"])
+def test_the_directory_is_the_one_that_git_says(repo: Repository, value: str) -> None:
+    repo.configure(core__hooksPath=value)
+    found = hooks_path(opened(repo), config.effective(repo.path))
+    said = repo.git("rev-parse", "--git-path", "hooks", env={"HOME": os.environ["HOME"]})
+    assert found.directory == Path(os.path.normpath(repo.path / said))
+    assert found.inside is (value[0] not in "~/")
+
+
+def test_a_tracked_link_does_not_lead_out(repo: Repository, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (repo.path / ".githooks").symlink_to(tmp_path / "out")
+    repo.configure(core__hooksPath=".githooks")
+    with pytest.raises(UsageError, match="other repositories may share"):
+        install.install(opened(repo), ONE)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("what", ["link", "large", "directory"])
+def test_a_script_of_husky_s_that_is_none_is_left(
+    repo: Repository, tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{os.environ['PATH']}{os.pathsep}{Path(sys.executable).parent}")
+    husky = repo.path / ".husky" / "_"
+    husky.mkdir(parents=True)
+    (husky / "h").write_text("exit 0\n")
+    (husky / "commit-msg").write_text('#!/usr/bin/env sh\n. "$(dirname "$0")/h"')
+    repo.configure(core__hooksPath=".husky/_")
+    script = repo.path / ".husky" / "commit-msg"
+    target = tmp_path / "target"
+    target.write_text("theirs\n")
+    if what == "link":
+        script.symlink_to(target)
+    elif what == "directory":
+        script.mkdir()
+    else:
+        script.write_text("#" * ((1 << 20) + 1))
+    if config.version(repo.path) >= hookconfig.SINCE:
+        pytest.skip("this git has configured hooks, so husky's scripts are not touched")
+    with pytest.raises(UsageError, match="no regular file of at most"):
+        install.install(opened(repo), ONE)
+    assert install.uninstall(opened(repo), ONE) == ()
+    assert target.read_text() == "theirs\n"
+    assert script.is_symlink() is (what == "link")
+
+
+def test_a_bare_repository_has_no_local_hooks(tmp_path: Path) -> None:
+    bare = Repository.create(tmp_path / "bare", bare=True)
+    with pytest.raises(UsageError, match="nobody commits here") as caught:
+        install.install(opened(bare))
+    assert "--server" in caught.value.hint
+
+
+def test_nothing_is_written_where_one_hook_is_in_the_way(repo: Repository) -> None:
+    directory = repo.git_dir / "hooks"
+    directory.mkdir(exist_ok=True)
+    (directory / "pre-push").write_text("#!/bin/sh\n")
+    if config.version(repo.path) >= hookconfig.SINCE:
+        pytest.skip("this git has configured hooks, so nothing is in the way")
+    with pytest.raises(UsageError, match="already another hook"):
+        install.install(opened(repo))
+    assert [path.name for path in directory.iterdir()] == ["pre-push"]
+
+
+def test_what_changed_since_it_was_planned_is_not_overwritten(repo: Repository) -> None:
+    changes = install.plan(opened(repo), install.Wish(ONE))
+    hook = repo.git_dir / "hooks" / "commit-msg"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("somebody else's\n")
+    with pytest.raises(UsageError, match="changed meanwhile"):
+        install.apply(changes)
+    assert hook.read_text() == "somebody else's\n"
 
 
 def test_linked_worktrees_share_the_hook(repo: Repository, tmp_path: Path) -> None:

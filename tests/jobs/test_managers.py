@@ -60,6 +60,12 @@ def test_half_a_block_is_not_taken_out() -> None:
         without_block(with_block("x\n", "commit-msg").partition("# <<<")[0])
 
 
+def test_many_halves_take_no_time() -> None:
+    text = f"# >>> chainverify hook, sha256:{'a' * 64}\n" * 12_000
+    with pytest.raises(UsageError, match="were changed"):
+        without_block(text)
+
+
 REFS = "HEAD 11 refs/heads/a 00\nHEAD 22 refs/heads/b 00\n"
 
 

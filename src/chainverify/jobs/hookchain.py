@@ -113,7 +113,13 @@ def _file(event: str, path: Path, text: str, source: str, *, runs: bool) -> Plac
 
 def _calls(text: str, event: str) -> bool:
     """Whether a text of others seems to call our hook, in a line that is no comment."""
-    return re.search(rf"^(?!\s*#).*chainverify\S* hook {event}\b", text, re.MULTILINE) is not None
+    call = f" hook {event}"
+    for line in text.split("\n"):
+        before, found, after = line.partition(call)
+        whole = not after[:1].isalnum() and after[:1] != "-"
+        if found and whole and "chainverify" in before and not line.lstrip().startswith("#"):
+            return True
+    return False
 
 
 def programs(text: str) -> tuple[str, ...]:

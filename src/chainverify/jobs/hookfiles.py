@@ -164,6 +164,18 @@ def read(path: Path) -> str | None:
         raise UsageError(f"cannot read the hook {path}: {error.strerror}") from error
 
 
+def read_shared(path: Path) -> str | None:
+    """The text of a script that holds lines of others too, None where nothing is there.
+
+    Raises `UsageError` for a symbolic link, for what is no file, and for more than a script is long: what is not read as a whole
+    is not written again.
+    """
+    text = read(path)
+    if text == "" and (path.is_symlink() or not path.is_file() or path.stat().st_size):
+        raise UsageError(f"{path} is no regular file of at most {HOOK_BYTES_MAX} bytes", hint="look at it: nothing was changed")
+    return text
+
+
 def is_ours(path: Path) -> bool:
     """Whether a file is one of ours, unchanged. Raises `UsageError` where it was one and somebody changed it."""
     text = read(path)

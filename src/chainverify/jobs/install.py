@@ -80,6 +80,11 @@ def plan(repo: Repository, wish: Wish) -> tuple[Change, ...]:
     (with the line to add), where a file of ours was changed, or where git is too old for the way.
     """
     _known(wish.hooks)
+    if repo.worktree is None:
+        raise UsageError(
+            f"{repo.git_dir} has no worktree, so nobody commits here",
+            hint=f"for a repository that people push to: chainverify install --server {shlex.quote(str(repo.git_dir))}",
+        )
     settings = config.effective(repo.directory)
     path = hooks_path(repo, settings)
     able = config.version(repo.directory) >= hookconfig.SINCE
@@ -97,7 +102,7 @@ def plan(repo: Repository, wish: Wish) -> tuple[Change, ...]:
         *_settings(file, places.configured, elsewhere, wish.python),
         *(_without_files(path, [*places.configured, *places.covered]) if path.inside else ()),
     ]
-    if places.lefthook and repo.worktree:
+    if places.lefthook:
         changes.append(_lefthook(repo.worktree, places.lefthook, wish.python))
     return tuple(changes)
 
@@ -113,8 +118,10 @@ def plan_removal(repo: Repository, hooks: Sequence[str] = LOCAL) -> tuple[Change
         path = own
     directories = [own, *([path] if path.inside and path.directory != own.directory else [])]
     changes = [change for each in directories for change in _without_files(each, hooks)]
-    for directory in (each.directory for each in directories):
-        changes += [_unblock(managers.husky_file(directory / event)) for event in hooks if directory.name == "_"]
+    # husky's scripts are looked at whether or not its directory is in force
+    husky = [path.directory.parent] if path.inside and path.directory.name == "_" else []
+    husky += [repo.worktree / ".husky"] if repo.worktree else []
+    changes += [_unblock(directory / event) for directory in dict.fromkeys(husky) for event in hooks]
     changes += _settings(config.path_of("repository", repo.directory), (), hooks)
     local = managers.lefthook_local(repo.worktree) if repo.worktree else None
     if local is not None:
@@ -183,7 +190,7 @@ def _place(
     if manager is not None and manager.name == "husky":
         _on_path(event, wish.python)
         places.blocks.append(managers.husky_file(hook))
-    elif manager is not None and manager.name == "lefthook" and repo.worktree:
+    elif manager is not None and manager.name == "lefthook":
         places.lefthook.append(event)
     else:
         hookfiles.check_free(place, _add(event, wish.python))
@@ -214,13 +221,14 @@ def _without_files(path: HooksPath, hooks: Iterable[str]) -> list[Change]:
 
 
 def _block(path: Path) -> Change:
-    before = hookfiles.read(path)
+    before = hookfiles.read_shared(path)
     return Change(path, before, _in(path, lambda: managers.with_block(before, path.name)))
 
 
 def _unblock(path: Path) -> Change:
+    # a link and a file that is no script hold nothing of ours
     before = hookfiles.read(path)
-    return Change(path, before, None if before is None else _in(path, lambda: managers.without_block(before)[0]))
+    return Change(path, before, _in(path, lambda: managers.without_block(before)[0]) if before else before)
 
 
 def _in(path: Path, edit: Callable[[], str | None]) -> str | None:

@@ -27,9 +27,8 @@ MANAGERS: Final[tuple[Manager, ...]] = ("husky", "pre-commit", "prek", "lefthook
 LEGACY: Final = ".legacy"
 _BEGIN: Final = "# >>> chainverify hook"
 _END: Final = "# <<< chainverify hook\n"
-_BLOCK: Final = re.compile(
-    rf"^{_BEGIN}(, new file)?, sha256:([0-9a-f]{{64}})\r?\n(.*?)^{_END.strip()}\r?\n", re.MULTILINE | re.DOTALL
-)
+_HEAD: Final = re.compile(rf"{_BEGIN}(, new file)?, sha256:([0-9a-f]{{64}})\r?\n")
+_TAIL: Final = re.compile(rf"^{_END.strip()}\r?\n", re.MULTILINE)
 _LEFTHOOK_MAIN: Final = tuple(f"{dot}lefthook.{kind}" for dot in ("", ".") for kind in ("yml", "yaml", "toml", "json", "jsonc"))
 _ARGUMENTS: Final = {"commit-msg": 1, "prepare-commit-msg": 3, "pre-push": 2, "applypatch-msg": 1}
 """How many arguments git gives to a hook at most (githooks(5))."""
@@ -81,15 +80,16 @@ def without_block(text: str) -> tuple[str | None, bool]:
 
     Raises `UsageError` where somebody changed our block.
     """
-    found = _BLOCK.search(text)
-    if found is None:
-        if _BEGIN in text:
-            raise UsageError("the lines of chainverify in it were changed", hint="look at them and remove them yourself")
+    start = text.find(_BEGIN)
+    if start < 0:
         return text, False
-    if _digest(found[3].replace("\r\n", "\n")) != found[2]:
+    head = _HEAD.match(text, start)
+    end = _TAIL.search(text, head.end()) if head else None
+    inner = text[head.end() : end.start()].replace("\r\n", "\n") if head and end else ""
+    if head is None or end is None or _digest(inner) != head[2] or text.count(_BEGIN) != 1:
         raise UsageError("the lines of chainverify in it were changed", hint="look at them and remove them yourself")
-    rest = text[: found.start()] + text[found.end() :]
-    new = found[1] is not None
+    rest = text[:start] + text[end.end() :]
+    new = head[1] is not None
     return (None if new and not rest else rest), new
 
 
