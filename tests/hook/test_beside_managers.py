@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -171,3 +172,31 @@ def test_snapshots_see_modes_and_bytes(tmp_path: Path) -> None:
     before = snapshot(tmp_path)
     (tmp_path / "a").chmod(0o755)
     assert snapshot(tmp_path) != before
+
+
+@pytest.mark.skipif(find_spec("chainverify.hook.pre_push") is None, reason="only the commit-msg hook is there yet")
+@beside
+def test_all_of_them_beside_a_manager(managed: Managed, tmp_path: Path) -> None:
+    before = managed.snapshot()
+    install.install(opened(managed))
+    assert managed.commit("bad").returncode == 1
+    assert managed.commit("JIRA-1: good").returncode == 0
+    managed.git("checkout", "-q", "-b", "JIRA-7-side", check=True)
+    assert managed.commit("side").returncode == 0
+    assert managed.repo.git("log", "-1", "--format=%s") == "JIRA-7: side", "prepare-commit-msg put the ticket in"
+    managed.git("checkout", "-q", "main", check=True)
+    assert managed.commit("JIRA-2: more").returncode == 0
+    assert managed.git("merge", "-q", "--no-ff", "-m", "JIRA-3: merge", "JIRA-7-side").returncode == 0
+    server = Repository.create(tmp_path / "server.git", bare=True)
+    assert managed.git("push", "-q", str(server.path), "main", "JIRA-7-side").returncode == 0
+    good = managed.repo.tip("main")
+    managed.git("commit", "-q", "-n", "--allow-empty", "-m", "evil", check=True)
+    # every ref of a push is judged, wherever the bad one stands
+    for names in ("a", "b"), ("b", "a"):
+        refs = {"a": "main:refs/heads/a", "b": f"{good}:refs/heads/b"}
+        done = managed.git("push", "-q", str(server.path), *(refs[name] for name in names))
+        assert done.returncode == 1
+        assert "message-ticket" in done.stderr + done.stdout
+    assert server.tip("refs/heads/a") is None
+    install.uninstall(opened(managed))
+    assert managed.snapshot() == before

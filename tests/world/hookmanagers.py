@@ -19,6 +19,11 @@ from tests.conftest import find_tool
 from tests.world.repository import ALICE, Repository
 
 MANAGERS: Final = ("husky", "pre-commit", "prek", "lefthook")
+GIT_S_OWN: Final = (
+    ".git/objects", ".git/refs", ".git/logs", ".git/index", ".git/HEAD", ".git/COMMIT_EDITMSG", ".git/ORIG_HEAD",
+    ".git/AUTO_MERGE",
+)  # fmt: skip
+"""What commits, merges and pushes write."""
 NEWER_GIT: Final = "newer-git"
 """The tool's name of a git with configured hooks."""
 
@@ -96,11 +101,11 @@ class Managed:
 
 
 def snapshot(top: Path) -> dict[str, tuple[int, bytes]]:
-    """Mode and content of every file and link below `top` but git's objects, refs, logs, index and messages."""
+    """Mode and content of every file and link below `top` but `GIT_S_OWN`."""
     found = {}
     for path in sorted(top.rglob("*")):
         name = path.relative_to(top).as_posix()
-        if path.is_dir() or name.startswith((".git/objects", ".git/refs", ".git/logs", ".git/index", ".git/COMMIT_EDITMSG")):
+        if path.is_dir() or name.startswith(GIT_S_OWN):
             continue
         # its own note of when it last wrote its hooks
         if name == ".git/info/lefthook.checksum" or name.startswith(".git/chainverify"):
