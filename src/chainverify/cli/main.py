@@ -30,6 +30,7 @@ VERBS: Final[dict[str, str]] = {
     "rule": "chainverify.cli.rule",
     "install": "chainverify.cli.install",
     "uninstall": "chainverify.cli.install",
+    "doctor": "chainverify.cli.doctor",
     "hook": "chainverify.cli.hook",
     "completion": "chainverify.cli.completion",
 }
@@ -89,6 +90,7 @@ def cli() -> None:
       chainverify commits                   the signatures of the whole history
       chainverify images --list             every image the manifests reference
       chainverify install                   check messages before each commit
+      chainverify doctor                    whether the hooks here really run
 
     \b
     Exit status: 0 all checked and good, 1 something is wrong, 2 the command or
