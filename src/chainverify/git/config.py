@@ -110,13 +110,18 @@ def read(path: Path) -> bytes | None:
     return data
 
 
-def values(data: bytes, names: Iterable[str]) -> dict[str, tuple[str | None, ...]]:
-    """All values of each name in the content of one file, in order, None for a name without a value (which is true).
+def everything(data: bytes) -> dict[str, tuple[str | None, ...]]:
+    """All that the content of one file sets: the values of each name in order, None for a name without a value (which is true).
 
     What the file includes is not looked at. Raises `UsageError` where git cannot read it.
     """
     with _copy(data) as copy:
-        found = _values(copy)
+        return _values(copy)
+
+
+def values(data: bytes, names: Iterable[str]) -> dict[str, tuple[str | None, ...]]:
+    """The values of these names in the content of one file, () for what it does not set. Raises as `everything`."""
+    found = everything(data)
     return {name: found.get(name, ()) for name in names}
 
 

@@ -98,8 +98,7 @@ def undo(data: bytes | None) -> Undone:
     at = data.find(block)
     rest = data[:at] + data[at + len(block) :] if at >= 0 else b""
     exact = None if at < 0 or kept else _patched(rest, record)
-    wanted = {name: old for name, (old, _) in record.values.items()}
-    if exact is not None and config.values(exact, record.values) == wanted:
+    if exact is not None and _means(exact, rest, record):
         return Undone(exact if exact or record.existed else None, True, restored)
     back = {name: record.values[name][0] for name in restored}
     plain = config.changed(rest, back) if at >= 0 else config.changed(data, back, drop=SECTION)
@@ -114,6 +113,16 @@ def _patched(data: bytes, record: _Record) -> bytes | None:
             return None
         lines[at : at + len(new)] = old
     return b"".join(lines)
+
+
+def _means(exact: bytes, rest: bytes, record: _Record) -> bool:
+    """Whether the content with the old lines sets what was set before, and all else is as it is now: the record says so, git
+    has to agree."""
+    expected = config.everything(rest) | {name: old for name, (old, _) in record.values.items()}
+    try:
+        return config.everything(exact) == {name: values for name, values in expected.items() if values}
+    except UsageError:
+        return False
 
 
 def _block(record: _Record) -> bytes:
