@@ -108,7 +108,7 @@ def signed(place: Place, settings: Sequence[Setting], key: LocalKey | None, *, t
                     ["git", *git, *command], seconds, environ=environ, directory=place.worktree or top, terminal=terminal
                 )
             except BudgetExceeded as error:
-                raise _not_in_time(key, seconds) from error
+                raise _not_in_time(key, seconds, terminal=terminal) from error
             if done.status:
                 raise _failed(done, settings, key)
         repo = Repository.discover(top, {name: value for name, value in environ.items() if not name.startswith("GIT_")})
@@ -190,29 +190,37 @@ def _git(command: list[str], directory: Path, environ: Mapping[str, str]) -> Non
 
 def _may_sign_unasked(settings: Sequence[Setting]) -> None:
     """Ask gpg or gpgsm for a signature without a pinentry: it would wait for somebody who is not there. Raises `Unavailable`."""
-    form = _value(settings, "gpg.format") or "openpgp"
-    if form not in {"openpgp", "x509"}:
+    done = _asked_directly(settings)
+    if done is None or not done.status:
         return
-    name = gnupgkeys.program(settings, form)
-    if Path(name).stem not in {"gpg", "gpg2", "gpgsm"}:
-        return
-    user = _value(settings, "user.signingkey")
-    who = ["--local-user", user] if user else []
-    command = [name, "--batch", "--no-tty", "--pinentry-mode", "error", "--status-fd", "1", *who, "--detach-sign"]
-    environ = {**{name: value for name, value in os.environ.items() if name not in {"DISPLAY", "GPG_TTY"}}, "LC_ALL": "C"}
-    try:
-        done = programs.run(command, SIGN_SECONDS, environ=environ, stdin=b"chainverify sign-setup\n")
-    except BudgetExceeded as error:
-        raise Unavailable(f"{error.message}", rule="internal", hint="is a card missing, or waiting to be touched?") from error
-    except Unavailable:
-        return  # git says it better
     codes = {int(code) & 0xFFFF for code in _failure(done.out)}
-    if done.status and (_NO_PINENTRY in codes or b"No pinentry" in done.err):
+    if _NO_PINENTRY in codes or b"No pinentry" in done.err:
         raise Unavailable(
-            f"the key is locked: {name} would ask for its passphrase or PIN, and nobody can answer here",
+            "the key is locked: GnuPG would ask for its passphrase or PIN, and nobody can answer here",
             rule="internal",
             hint="run this on a terminal, or unlock it first, so that gpg-agent keeps it: sign anything with it once",
         )
+
+
+def _asked_directly(settings: Sequence[Setting]) -> programs.Done | None:
+    """What gpg or gpgsm says when it is to sign without asking anybody, which git does not pass on; None for other programs.
+
+    Raises `Unavailable` where it does not answer in time.
+    """
+    form = _value(settings, "gpg.format") or "openpgp"
+    program = gnupgkeys.program(settings, form)
+    if form not in {"openpgp", "x509"} or Path(program).stem not in {"gpg", "gpg2", "gpgsm"}:
+        return None
+    user = _value(settings, "user.signingkey")
+    who = ["--local-user", user] if user else []
+    command = [program, "--batch", "--no-tty", "--pinentry-mode", "error", "--status-fd", "1", *who, "--detach-sign"]
+    environ = {**{name: value for name, value in os.environ.items() if name not in {"DISPLAY", "GPG_TTY"}}, "LC_ALL": "C"}
+    try:
+        return programs.run(command, SIGN_SECONDS, environ=environ, stdin=b"chainverify sign-setup\n")
+    except BudgetExceeded as error:
+        raise Unavailable(error.message, rule="internal", hint="is a card missing, or waiting to be touched?") from error
+    except Unavailable:
+        return None  # it is not there: git says so, too
 
 
 def _failed(done: programs.Done, settings: Sequence[Setting], key: LocalKey | None) -> ChainverifyError:
@@ -230,6 +238,9 @@ def _failed(done: programs.Done, settings: Sequence[Setting], key: LocalKey | No
     if key is not None and (key.touch or key.card):
         what = "security key" if key.touch else "card"
         return Unavailable(f"git could not sign: {said}", rule="internal", hint=f"is the {what} plugged in? run it again")
+    direct = _asked_directly(settings)
+    if direct is not None and direct.status and direct.said:
+        said = direct.said
     return NotSigned(f"git could not sign: {said}", hint="the key may be gone, or its program: chainverify sign-setup --list")
 
 
@@ -245,9 +256,10 @@ def _is_locked(value: str) -> bool:
     return done.status != 0 and b"passphrase" in done.err
 
 
-def _not_in_time(key: LocalKey | None, seconds: float) -> Unavailable:
+def _not_in_time(key: LocalKey | None, seconds: float, *, terminal: bool) -> Unavailable:
     waits = key is not None and key.touch
-    hint = "touch the key while it blinks" if waits else "it may wait for a passphrase: run this on a terminal, or unlock it"
+    asks = "enter the passphrase when it is asked for" if terminal else "unlock the key first, or run this on a terminal"
+    hint = "touch the key while it blinks" if waits else f"it may wait for somebody: {asks}"
     return Unavailable(f"git had not signed after {seconds:.0f} seconds", rule="deadline", hint=hint)
 
 

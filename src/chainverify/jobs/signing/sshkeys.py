@@ -68,8 +68,9 @@ def find(machine: Machine) -> tuple[LocalKey, ...]:
         if blob not in seen:
             found += [key for _, key in _read(held.encode(), None, agent, machine.now)]
     literal = machine.git[:2] >= LITERALS_SINCE
-    found = [key if literal or not key.value.startswith("key::") else _too_old_for_literals(key) for key in found]
-    return tuple(key if key.problem or not broken else key._replace(problem=broken[0], remedy=broken[1]) for key in found)
+    if broken:
+        found = [key if key.problem else key._replace(problem=broken[0], remedy=broken[1]) for key in found]
+    return tuple(key if literal or not key.value.startswith("key::") else _too_old_for_literals(key) for key in found)
 
 
 def at(path: Path, machine: Machine) -> LocalKey:
@@ -227,7 +228,9 @@ def _unable(machine: Machine) -> tuple[str, str] | None:
 
 
 def _too_old_for_literals(key: LocalKey) -> LocalKey:
+    if key.problem:
+        return key
     return key._replace(
-        problem=key.problem or "it is in the agent alone, and this git takes only keys in files",
-        remedy=key.remedy or "write it to a file: ssh-add -L > ~/.ssh/NAME.pub, or install git 2.35 or newer",
+        problem="it is in the agent alone, and this git takes only keys in files",
+        remedy="write it to a file: ssh-add -L > ~/.ssh/NAME.pub, or install git 2.35 or newer",
     )
