@@ -39,10 +39,10 @@ def test_nobody_has_a_key(desk: Desk) -> None:
     assert done.status == 2
     assert "error: no key here can be used for signing\n  = help: make one, it is not made for you: ssh-keygen" in done.err
     done = desk("--check")
-    assert (done.status, done.out) == (
-        1,
+    assert done.status == 1
+    assert done.out == (
         "not set up: git does not sign commits by itself (commit.gpgsign is not set); "
-        + "git does not sign tags by itself (tag.gpgsign is not set)\n  = help: chainverify sign-setup\n",
+        "git does not sign tags by itself (tag.gpgsign is not set)\n  = help: chainverify sign-setup\n"
     )
     assert not (desk.home / ".ssh").exists()
 

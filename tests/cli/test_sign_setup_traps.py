@@ -73,8 +73,8 @@ def test_an_openpgp_key_with_a_passphrase_starts_no_pinentry(desk: Desk, gnupg: 
         "  = help: run this on a terminal, or unlock it first, so that gpg-agent keeps it: sign anything with it once\n"
     )
     # once the agent holds it, nobody has to be asked
-    subprocess.run([*home, "-u", locked["fingerprint"], "--detach-sign", "-o", tmp_path / "x.sig", __file__], check=True, timeout=60,
-                   capture_output=True)  # fmt: skip
+    once = ["-u", locked["fingerprint"], "--detach-sign", "-o", tmp_path / "x.sig", __file__]
+    subprocess.run([*home, *once], check=True, timeout=60, capture_output=True)
     assert desk("--key", locked["fingerprint"], "--yes").status == 1
     assert not asked.exists()
 
@@ -272,7 +272,8 @@ def test_hooks_and_templates_of_the_user_take_no_part(desk: Desk, tmp_path: Path
     shutil.copytree(tmp_path / "hooks", tmp_path / "template" / "hooks")
     (desk.home / ".gitconfig").write_text(
         (desk.home / ".gitconfig").read_text()
-        + f"[core]\n\thooksPath = {tmp_path}/hooks\n[init]\n\ttemplateDir = {tmp_path}/template\n[commit]\n\ttemplate = /nowhere\n"
+        + f"[core]\n\thooksPath = {tmp_path}/hooks\n[init]\n\ttemplateDir = {tmp_path}/template\n"
+        + "[commit]\n\ttemplate = /nowhere\n"
     )
     assert desk("--yes").status == 0
     assert not ran.exists()
@@ -497,6 +498,25 @@ def test_somebody_at_a_terminal_chooses_and_enters_the_passphrase(desk: Desk) ->
     status, shown = at_terminal(desk, answers=answers)
     assert (status, "accepted as Dora by .chainverify/policy.toml" in shown) == (0, True), shown
     assert f"user.signingkey = {second.path}.pub" in shown
+
+
+@pytest.mark.tool("gpg")
+def test_a_pinentry_may_ask_somebody_at_a_terminal(desk: Desk, gnupg: GpgHome, tmp_path: Path) -> None:
+    """The pinentry is a program of ours that speaks its protocol and knows the passphrase; it is told which terminal to use."""
+    told = tmp_path / "told"
+    answers = (
+        f"echo 'OK here'; while read line; do echo \"$line\" >> '{told}'; case \"$line\" in GETPIN*) echo 'D secret'; echo OK;; "
+        "BYE*) echo OK; exit;; *) echo OK;; esac; done"
+    )
+    (gnupg.path / "gpg-agent.conf").write_text(f"pinentry-program {program(tmp_path / 'bin', 'pinentry', answers)}\n")
+    home = ["gpg", "--homedir", str(gnupg.path), "--batch", "--pinentry-mode", "loopback", "--passphrase", "secret"]
+    made = [*home, "--quick-generate-key", "Dora <dora@example.org>", "ed25519", "sign"]
+    subprocess.run(made, check=True, timeout=60, capture_output=True)
+    subprocess.run(["gpgconf", "--homedir", gnupg.path, "--kill", "gpg-agent"], check=True, timeout=60)
+    status, shown = at_terminal(desk, answers=[("Which one [1]", ""), ("set git up? [Y/n]", "")])
+    assert (status, "tried: with this the scratch commit and tag are accepted" in shown) == (1, True), shown
+    assert "GETPIN" in told.read_text()
+    assert re.search(r"^OPTION ttyname=/dev/pts/[0-9]+$", told.read_text(), re.MULTILINE)
 
 
 def test_json_and_quiet(desk: Desk) -> None:

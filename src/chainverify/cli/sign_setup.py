@@ -161,9 +161,9 @@ def _check(scene: Scene, options: Options) -> _Told:
     missing = []
     asks_tags = scene.loaded is None or scene.loaded.policy.tags == "signed"
     for name, what, needed in (("commit.gpgsign", "commits", True), ("tag.gpgsign", "tags", asks_tags)):
-        found = config.last(scene.settings, name)
-        if needed and (found is None or not config.is_true(found.value)):
-            missing.append(f"git does not sign {what} by itself ({name} is {escape(found.value) if found else 'not set'})")
+        said = config.value(scene.settings, name)
+        if needed and not config.is_true(said):
+            missing.append(f"git does not sign {what} by itself ({name} is {escape(said) or 'not set'})")
     if missing:
         lines = [f"not set up: {'; '.join(missing)}", "  = help: chainverify sign-setup"]
         return _Told(1, lines, words.record("check", scene, state="not set up", problems=missing))
@@ -211,8 +211,9 @@ def _proved(  # noqa: PLR0917
     terminal = is_terminal(sys.stdin)
     if key is not None and key.touch:
         click.echo("touch your key now, when it blinks: once for a commit and once for a tag", err=True)
-    signs_tags = config.last(settings, "tag.gpgsign")
-    tags = signs_tags is not None and config.is_true(signs_tags.value)
+    if key is not None and key.card:
+        click.echo("your card may ask for its PIN, and to be touched: once for a commit and once for a tag", err=True)
+    tags = config.is_true(config.value(settings, "tag.gpgsign"))
     loaded = scene.loaded or stanza.empty()
     with prove.signed(scene.place, settings, key, terminal=terminal) as made:
         judged = prove.judge(made, loaded, options.now, tags=tags)

@@ -58,20 +58,16 @@ def last(settings: Iterable[Setting], name: str) -> Setting | None:
     return found
 
 
-def is_true(value: str) -> bool:
+def value(settings: Iterable[Setting], name: str) -> str:
+    """The value of `name` that counts, empty where it is not set."""
+    found = last(settings, name)
+    return found.value if found is not None else ""
+
+
+def is_true(text: str) -> bool:
     """Whether git takes a value for true (git-config(1), Values)."""
-    folded = value.casefold()
+    folded = text.casefold()
     return folded in {"true", "yes", "on"} or (folded.lstrip("+-").isdigit() and int(folded) != 0)
-
-
-def identity(directory: Path, who: Literal["AUTHOR", "COMMITTER"]) -> tuple[str, str] | None:
-    """Name and address that git would write into the next commit, None where it knows none and refuses to commit."""
-    try:
-        line = _text(_git(directory, "var", f"GIT_{who}_IDENT"))
-    except UsageError:
-        return None
-    name, _, rest = line.partition(" <")
-    return name, rest.rpartition("> ")[0]
 
 
 def version(directory: Path) -> tuple[int, ...]:

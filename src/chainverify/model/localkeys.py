@@ -15,8 +15,8 @@ class LocalKey(NamedTuple):
     `fingerprint` is as in `Evidence` (empty for gitsign, whose keys live for minutes), `value` what `user.signingkey` gets
     (empty: it is left alone), and `program` what signs in the place of what git would call (empty: nothing has to). `where` names
     the file, agent, program or card. `comment` is what the key says of itself: a claim, and anybody's text. `since` and `until`
-    are seconds since the epoch, None for an open end. `problem` says why it cannot be used, empty where nothing speaks against it,
-    and `remedy` what to do.
+    are seconds since the epoch, None for an open end. `problem` says why it cannot be used, empty where nothing speaks against
+    it, and `remedy` what to do.
 
     `marks` are all fingerprints by which a policy may know it: the primary key's, the subkeys', of an SSH certificate its
     authority's. `public` is what a policy gets: an SSH key line, of an SSH certificate the authority's; for the other formats it

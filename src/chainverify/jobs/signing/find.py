@@ -40,9 +40,8 @@ class Scene(NamedTuple):
 
 def machine(directory: Path, settings: Sequence[Setting], home: Path | None, now: int) -> Machine:
     """What SSH keys are found with."""
-    program = config.last(settings, "gpg.ssh.program")
-    used = program.value if program is not None and program.value != "ssh-keygen" else ""
-    return Machine(home, config.version(directory), used, now)
+    program = config.value(settings, "gpg.ssh.program")
+    return Machine(home, config.version(directory), "" if program == "ssh-keygen" else program, now)
 
 
 def find(settings: Sequence[Setting], here: Machine, formats: Sequence[Format]) -> tuple[LocalKey, ...]:
@@ -70,8 +69,8 @@ def configured(settings: Sequence[Setting], here: Machine, keys: Sequence[LocalK
 
     `user.signingkey` is a path (to the public or the private key), a key itself, or what gpg knows it by.
     """
-    form = _setting(settings, "gpg.format") or "openpgp"
-    value = _setting(settings, "user.signingkey")
+    form = config.value(settings, "gpg.format") or "openpgp"
+    value = config.value(settings, "user.signingkey")
     if form == "x509" and gnupgkeys.program(settings, "x509") == "gitsign":
         return next((key for key in keys if key.format == "gitsign"), None)
     if not value:
@@ -179,13 +178,7 @@ def _hex(text: str) -> str:
     return plain if plain and set(plain) <= set("0123456789ABCDEF") else ""
 
 
-def _setting(settings: Sequence[Setting], wanted: str) -> str:
-    found = config.last(settings, wanted)
-    return found.value if found is not None else ""
-
-
 def _how_to_make(keys: Sequence[LocalKey]) -> str:
     """What to do where there is no key: the first problem's remedy, or the command that makes one, which is not run here."""
     remedy = next((f"{key.problem}: {key.remedy}" for key in keys if key.problem and key.remedy), "")
     return remedy or "make one, it is not made for you: ssh-keygen -t ed25519 (with a security key: -t ed25519-sk)"
-

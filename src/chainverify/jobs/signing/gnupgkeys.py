@@ -32,8 +32,7 @@ _SMIMESIGN_ID: Final = re.compile(rb"^ *ID: ([0-9a-f]{40})\r?$", re.MULTILINE)
 def program(settings: Iterable[Setting], form: str) -> str:
     """The program that git calls for a format: what is configured, else its default."""
     if form == "x509":
-        found = config.last(settings, "gpg.x509.program")
-        return found.value if found is not None else "gpgsm"
+        return config.value(settings, "gpg.x509.program") or "gpgsm"
     # two names for one setting, of which git reads the last
     named = [each for each in settings if each.name in {"gpg.program", "gpg.openpgp.program"}]
     return named[-1].value if named else "gpg"

@@ -207,11 +207,11 @@ def _asked_directly(settings: Sequence[Setting]) -> programs.Done | None:
 
     Raises `Unavailable` where it does not answer in time.
     """
-    form = _value(settings, "gpg.format") or "openpgp"
+    form = config.value(settings, "gpg.format") or "openpgp"
     program = gnupgkeys.program(settings, form)
     if form not in {"openpgp", "x509"} or Path(program).stem not in {"gpg", "gpg2", "gpgsm"}:
         return None
-    user = _value(settings, "user.signingkey")
+    user = config.value(settings, "user.signingkey")
     who = ["--local-user", user] if user else []
     command = [program, "--batch", "--no-tty", "--pinentry-mode", "error", "--status-fd", "1", *who, "--detach-sign"]
     environ = {**{name: value for name, value in os.environ.items() if name not in {"DISPLAY", "GPG_TTY"}}, "LC_ALL": "C"}
@@ -230,7 +230,7 @@ def _failed(done: programs.Done, settings: Sequence[Setting], key: LocalKey | No
         return NotSigned(
             "git does not know who you are", hint='git config user.name "YOUR NAME", git config user.email ADDRESS; then again'
         )
-    if (_value(settings, "gpg.format") or "openpgp") == "ssh" and _is_locked(_value(settings, "user.signingkey")):
+    if (config.value(settings, "gpg.format") or "openpgp") == "ssh" and _is_locked(config.value(settings, "user.signingkey")):
         return Unavailable(
             "the key is locked: ssh-keygen would ask for its passphrase, and nobody can answer here", rule="internal",
             hint="run this on a terminal, or put the key into the agent first: ssh-add FILE",
@@ -271,8 +271,3 @@ def _made_by(signature: bytes, key: LocalKey) -> bool:
     exact = key.kind == "subkey" or key.value.endswith("!")
     marks = (key.fingerprint,) if exact else key.marks
     return any(said == mark or (len(said) == 16 and mark.endswith(said)) for mark in marks)
-
-
-def _value(settings: Sequence[Setting], name: str) -> str:
-    found = config.last(settings, name)
-    return found.value if found is not None else ""
