@@ -132,8 +132,8 @@ def verdict(scene: Scene, made: Signed, judged: Judged, key: LocalKey | None, no
             for each in shown
         ],
         "stanza": None if proposal is None else {
-            "person": proposal.person, "known": proposal.known, "lines": list(proposal.lines), "accepted": proposal.accepted,
-            "why": proposal.why, "files": {name: data.decode("utf-8", "replace") for name, data in proposal.files},
+            "person": proposal.person, "email": proposal.email, "known": proposal.known, "lines": list(proposal.lines),
+            "accepted": proposal.accepted, "why": proposal.why, "files": {name: data.decode("utf-8", "replace") for name, data in proposal.files},
         },
     }  # fmt: skip
     return lines, record
@@ -167,6 +167,8 @@ def _stanza(proposal: Stanza | None, key: LocalKey, scene: Scene) -> list[str]:
         lines += ["", f"and the file {escape(name)} beside it:"]
         lines += [f"  {escape(line)}" for line in data.decode("utf-8", "replace").splitlines()]
     lines.append("")
+    command = _command(proposal, key)
+    lines += [f"in a clone this does it: {escape(command)}"] if command and scene.loaded is not None else []
     if proposal.accepted:
         lines.append("tried: with this the scratch commit and tag are accepted")
     elif proposal.why:
@@ -175,6 +177,17 @@ def _stanza(proposal: Stanza | None, key: LocalKey, scene: Scene) -> list[str]:
         lines.append("it trusts whoever holds the authority's key to name you; your plain key in its place trusts you alone")
     lines.append(f"your fingerprint: {escape(key.fingerprint)}" if key.fingerprint else "your identity is in the lines above")
     return [*lines, _COMPARE]
+
+
+def _command(proposal: Stanza, key: LocalKey) -> str:
+    """The command that makes this change in a clone, empty where none does."""
+    add = f"chainverify keys add {shlex.quote(proposal.person)}"
+    add += "" if proposal.known else f" --email {shlex.quote(proposal.email)}"
+    if key.format == "ssh" and key.kind == "key":
+        return f"{add} --ssh {shlex.quote(key.file or key.public)}"
+    if key.format == "openpgp":
+        return f"gpg --armor --export {key.marks[0]} > key.asc && {add} --openpgp key.asc"
+    return ""
 
 
 def _notes(scene: Scene, judged: Judged) -> list[str]:

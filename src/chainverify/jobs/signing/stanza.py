@@ -25,10 +25,12 @@ EMPTY: Final = b"version = 1\n[commits]\n"
 class Stanza(NamedTuple):
     """What is to be added to the policy for `person`, who is there already if `known`: the lines and the files beside it.
 
-    `accepted` says that the scratch objects pass with it; `why` is what still speaks against them, or why nothing can be added.
+    `email` is the address that git writes. `accepted` says that the scratch objects pass with it; `why` is what still speaks
+    against them, or why nothing can be added.
     """
 
     person: str
+    email: str
     known: bool
     lines: tuple[str, ...] = ()
     files: tuple[tuple[str, bytes], ...] = ()
@@ -63,14 +65,14 @@ def propose(made: Signed, key: LocalKey, loaded: LoadedPolicy, now: int) -> Stan
     try:
         change = enrol.plan(Path(POLICY_NAME), loaded, [newcomer], now)
     except ChainverifyError as error:
-        return Stanza(newcomer.name, signer is not None, why=error.message)
+        return Stanza(newcomer.name, email, signer is not None, why=error.message)
     files = dict(change.files)
     added = load.parse(change.after, loaded.policy.source)
     under = LoadedPolicy(added, loaded.trust, lambda file: files[file] if file in files else loaded.read(file))
     found = prove.judge(made, under, now, tags=True)
     good = verdict(found.report) == "pass"
     why = "" if good else next((each.message for each in found.report.findings if each.status != "pass"), "")
-    return Stanza(newcomer.name, signer is not None, _lines(enrol.diff(change)), change.files, good, why)
+    return Stanza(newcomer.name, email, signer is not None, _lines(enrol.diff(change)), change.files, good, why)
 
 
 def _with_key(newcomer: Newcomer, key: LocalKey, signature: bytes) -> Newcomer:
