@@ -133,7 +133,8 @@ def verdict(scene: Scene, made: Signed, judged: Judged, key: LocalKey | None, no
         ],
         "stanza": None if proposal is None else {
             "person": proposal.person, "email": proposal.email, "known": proposal.known, "lines": list(proposal.lines),
-            "accepted": proposal.accepted, "why": proposal.why, "files": {name: data.decode("utf-8", "replace") for name, data in proposal.files},
+            "accepted": proposal.accepted, "why": proposal.why,
+            "files": {name: data.decode("utf-8", "replace") for name, data in proposal.files},
         },
     }  # fmt: skip
     return lines, record

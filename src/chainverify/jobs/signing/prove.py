@@ -132,9 +132,8 @@ def judge(made: Signed, loaded: LoadedPolicy, now: int, *, tags: bool) -> Judged
     `PolicyError` for a policy whose keys cannot be used.
     """
     policy = loaded.policy
-    commits = (policy.commits or CommitsPolicy())._replace(
-        introduction=None, exceptions=frozenset(), merge_rule="every-commit"
-    )
+    plain = CommitsPolicy()
+    commits = (policy.commits or plain)._replace(introduction=None, exceptions=frozenset(), merge_rule=plain.merge_rule)
     asked = policy._replace(commits=commits, tags="signed" if policy.tags == "off" and tags else policy.tags)
     material = signing_material(policy, loaded.read)
     selection = history.select(made.repo, ("HEAD",), asked)
