@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from chainverify.errors import ChainverifyError, Malformed, UsageError
 from chainverify.formats import sshcert, sshkey, strict64
-from chainverify.jobs.observe import key_line
+from chainverify.jobs.crowd import key_line
 from chainverify.jobs.signing import programs
 from chainverify.model.localkeys import LocalKey
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from chainverify.errors import ChainverifyError, PolicyError
-from chainverify.formats import cms
+from chainverify.errors import ChainverifyError, PolicyError, UsageError
+from chainverify.formats import cms, pem
 from chainverify.jobs import enrol
+from chainverify.jobs.crowd import address, plain_text
 from chainverify.jobs.enrol import KeyFile, Newcomer
-from chainverify.jobs.observe import address, plain_text
 from chainverify.jobs.policies import POLICY_NAME, LoadedPolicy
 from chainverify.jobs.signing import prove
 from chainverify.jobs.signing.prove import Signed
@@ -50,19 +49,19 @@ def empty() -> LoadedPolicy:
 def propose(made: Signed, key: LocalKey, loaded: LoadedPolicy, now: int) -> Stanza | None:
     """The stanza for the key that signed the scratch objects, in the name and address that they carry.
 
-    None where those are no name and address that a policy can hold. Raises `Unavailable` where a program does not give the public
-    key, and `Malformed` for a signature that cannot be read.
+    None where those are no name and address that a policy can hold.
     """
     ident = made.commit.committer
     email = address(plain_text(ident.email))
     if email is None:
         return None
     name = (plain_text(ident.name) or email).removeprefix("role:")
-    newcomer = _with_key(Newcomer(name, (email,), imported=True), key, made.commit.signature or b"")
+    newcomer = Newcomer(name, (email,), imported=True)
     signer = enrol.find(loaded.policy.signers, newcomer)
     if signer is not None:
         newcomer = newcomer._replace(name=signer.name)
     try:
+        newcomer = _with_key(newcomer, key, made.commit.signature or b"")
         change = enrol.plan(Path(POLICY_NAME), loaded, [newcomer], now)
     except ChainverifyError as error:
         return Stanza(newcomer.name, email, signer is not None, why=error.message)
@@ -91,11 +90,10 @@ def _with_key(newcomer: Newcomer, key: LocalKey, signature: bytes) -> Newcomer:
         from chainverify.transparency import certificates, identities
 
         identity = identities.read(certificates.decode(der))
+        if "*" in identity.name + identity.issuer:
+            raise UsageError(f"the identity {identity.name!r} holds a *, which a policy reads as a glob")
         return newcomer._replace(gitsign=((identity.name, identity.issuer),))
-    text = base64.encodebytes(der).replace(b"\n", b"")
-    body = b"\n".join(text[at : at + 64] for at in range(0, len(text), 64))
-    pem = b"-----BEGIN CERTIFICATE-----\n" + body + b"\n-----END CERTIFICATE-----\n"
-    return newcomer._replace(files=(KeyFile("x509", ".pem", pem),))
+    return newcomer._replace(files=(KeyFile("x509", ".pem", "\n".join((*pem.certificate(der), "")).encode()),))
 
 
 def _lines(diff: str) -> tuple[str, ...]:
