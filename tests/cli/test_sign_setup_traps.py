@@ -364,6 +364,14 @@ def test_what_a_policy_says_beside_the_key(desk: Desk) -> None:
     assert (done.status, "signature-format-not-allowed" in done.out, "[[signers]]" in done.out) == (1, True, False)
 
 
+def test_a_policy_that_asks_for_no_signature(desk: Desk) -> None:
+    known(desk, desk.key())
+    desk.policy_file.write_text(desk.policy_file.read_text().replace("[commits]\n", ""))
+    done = desk("--yes")
+    assert done.status == 0
+    assert "note: the policy has no [commits] section, so it asks nobody for a signature yet\n" in done.out
+
+
 def test_a_person_who_has_another_key_already(desk: Desk, tmp_path: Path) -> None:
     old, new = SshKey.create(tmp_path / "old", "old"), desk.key()
     known(desk, old)

@@ -202,6 +202,8 @@ def _notes(scene: Scene, judged: Judged) -> list[str]:
     if person is not None:
         for refs, signers in prove.refs_of_others(scene.loaded.policy, person.name):
             lines.append(f"note: what lands on {escape(refs)} must be signed by {escape(signers)}")
+    if scene.loaded.policy.commits is None:
+        lines.append("note: the policy has no [commits] section, so it asks nobody for a signature yet")
     if scene.loaded.trust == "self":
         lines.append("note: the policy is that of the worktree; servers and CI judge by their own")
     return lines
