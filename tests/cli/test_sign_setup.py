@@ -259,6 +259,13 @@ def test_a_home_with_several_openpgp_keys(desk: Desk, gnupg: GpgHome) -> None:
     made = from_nothing(desk, "--key", first)
     assert made["settings"][1]["after"] == f"{first}!"
     assert made["fingerprint"] == first
+    # what git has set may name several keys: gpg chooses, and the verdict is about the one that signed
+    gnupg.key("Dora Example the Other <other@example.org>")
+    for name, value in (("user.signingkey", "other@example.org"), ("commit.gpgsign", "true"), ("tag.gpgsign", "true")):
+        desk.git("config", name, value)
+    assert desk.json("--check", status=1)["stanza"]["accepted"] is True
+    desk.git("config", "user.signingkey", "Dora")
+    assert desk.json("--check", status=0)["signer"] == "Dora Example"
     assert desk.json("--key", good.key_id[-16:], "--yes", status=0)["settings"][1]["after"] == good.key_id
 
 

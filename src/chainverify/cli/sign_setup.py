@@ -215,7 +215,8 @@ def _proved(  # noqa: PLR0917
         click.echo("your card may ask for its PIN, and to be touched: once for a commit and once for a tag", err=True)
     tags = config.is_true(config.value(settings, "tag.gpgsign"))
     loaded = scene.loaded or stanza.empty()
-    with prove.signed(scene.place, settings, key, terminal=terminal) as made:
+    with prove.signed(scene.place, settings, key, chosen=change is not None, terminal=terminal) as made:
+        key = key if change is not None else prove.maker(made, key, scene.keys)
         judged = prove.judge(made, loaded, options.now, tags=tags)
         lines, record = words.verdict(scene, made, judged, key, options.now)
     status = exit_status(judged.report) if scene.loaded is not None else 3

@@ -87,11 +87,14 @@ def with_settings(settings: Sequence[Setting], wanted: Mapping[str, str]) -> tup
 
 
 @contextlib.contextmanager
-def signed(place: Place, settings: Sequence[Setting], key: LocalKey | None, *, terminal: bool) -> Iterator[Signed]:
+def signed(
+    place: Place, settings: Sequence[Setting], key: LocalKey | None, *, chosen: bool, terminal: bool
+) -> Iterator[Signed]:
     """A commit and a tag made by git under this configuration, in a repository that is removed in the end.
 
-    `key` is the one that is expected to sign, None where any may. Raises `Unavailable` where somebody would have to enter a
-    passphrase and cannot, or nobody touched the key in time, and `NotSigned` where git fails or does not sign.
+    `key` is the one that is expected to sign, None where that is not known; `chosen` says that no other may. Raises
+    `Unavailable` where somebody would have to enter a passphrase and cannot, or nobody touched the key in time, and `NotSigned`
+    where git fails or does not sign.
     """
     if not terminal:
         _may_sign_unasked(settings)
@@ -117,12 +120,20 @@ def signed(place: Place, settings: Sequence[Setting], key: LocalKey | None, *, t
         commit = objects.parse_commit(raw.oid, raw.data, repo.algorithm)
         if commit.signature is None:
             raise NotSigned("git made a commit without a signature", hint="git config commit.gpgSign true makes it sign each")
-        if key is not None and key.marks and not _made_by(commit.signature, key):
+        if chosen and key is not None and not _made_by(commit.signature, key):
             raise NotSigned(
                 f"git signed with {issuer(commit.signature) or 'another key'}, expected {key.fingerprint}",
                 hint="look at git config --show-origin --get-regexp '^(user.signingkey|gpg)'",
             )
         yield Signed(repo, commit, dict(repo.refs("refs/tags"))[f"refs/tags/{TAG}"])
+
+
+def maker(made: Signed, used: LocalKey | None, keys: Sequence[LocalKey]) -> LocalKey | None:
+    """The key that the scratch commit's signature names: `used` where it may be that one, else the first of `keys` that it is."""
+    signature = made.commit.signature or b""
+    if used is not None and _made_by(signature, used):
+        return used
+    return next((key for key in keys if _comparable(key) and _made_by(signature, key)), None)
 
 
 def judge(made: Signed, loaded: LoadedPolicy, now: int, *, tags: bool) -> Judged:
@@ -263,10 +274,15 @@ def _not_in_time(key: LocalKey | None, seconds: float, *, terminal: bool) -> Una
 
 
 def _made_by(signature: bytes, key: LocalKey) -> bool:
-    """Whether a signature says that it is by a key. smimesign lists certificates by another digest than ours."""
-    said = issuer(signature)
-    if key.format == "x509" and not any(mark.startswith("SHA256:") for mark in key.marks):
+    """Whether a signature says that it is by a key, as far as the two can be compared."""
+    if not _comparable(key):
         return True
+    said = issuer(signature)
     exact = key.kind == "subkey" or key.value.endswith("!")
     marks = (key.fingerprint,) if exact else key.marks
     return any(said == mark or (len(said) == 16 and mark.endswith(said)) for mark in marks)
+
+
+def _comparable(key: LocalKey) -> bool:
+    """Whether a key is known by what a signature names: gitsign's live for minutes, smimesign lists by another digest."""
+    return bool(key.marks) and (key.format != "x509" or any(mark.startswith("SHA256:") for mark in key.marks))
