@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -174,7 +173,6 @@ def test_snapshots_see_modes_and_bytes(tmp_path: Path) -> None:
     assert snapshot(tmp_path) != before
 
 
-@pytest.mark.skipif(find_spec("chainverify.hook.pre_push") is None, reason="only the commit-msg hook is there yet")
 @beside
 def test_all_of_them_beside_a_manager(managed: Managed, tmp_path: Path) -> None:
     before = managed.snapshot()
