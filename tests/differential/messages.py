@@ -25,7 +25,8 @@ from chainverify.git.repository import Repository
 
 FORMAT = "%H%x00%s%x00%(trailers)%x00%(trailers:only,unfold)%x00"
 SETTINGS = (
-    "-c", "core.commentChar=#", "-c", "i18n.logOutputEncoding=UTF-8", "-c", "trailer.separators=:", "-c", "log.showSignature=false",
+    "-c", "core.commentChar=#", "-c", "i18n.logOutputEncoding=UTF-8", "-c", "trailer.separators=:",
+    "-c", "log.showSignature=false",
 )  # fmt: skip
 
 

@@ -122,6 +122,11 @@ def _emoji(character: str) -> bool:
     return any(low <= ord(character) <= high for low, high in _EMOJI)
 
 
+def ascii_folded(text: str) -> str:
+    """`text` with its ASCII capitals small, as git compares addresses: the Kelvin sign, which `lower()` makes a k, stays."""
+    return text.lower() if text.isascii() else "".join(c.lower() if c.isascii() else c for c in text)
+
+
 def visible(text: str) -> bool:
     """Whether `text` shows something by itself: a letter, number, punctuation mark or symbol that is not drawn as nothing."""
     if any("!" <= c <= "~" or (c.isalnum() and c not in _UNSEEN) for c in text):

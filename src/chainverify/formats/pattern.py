@@ -58,7 +58,6 @@ def _negate(ranges: Ranges) -> Ranges:
 _ANY: Ranges = _negate(((10, 10),))
 
 
-
 class _Parser:
     def __init__(self, pattern: str) -> None:
         self.text = pattern
@@ -364,3 +363,8 @@ def compile_pattern(source: str) -> Pattern:
     _emit(node, program)
     program.append((_MATCH, None, 0, 0))
     return Pattern(source, tuple(program))
+
+
+def whole(source: str) -> str:
+    """The pattern that is found exactly where the pattern `source` matches the whole of a text of one line."""
+    return f"^(?:{source})$"

@@ -62,7 +62,8 @@ def main(arguments: list[str]) -> int:
         return _stop(GOOD, f"no message was judged: {path} has no [messages]")
     if status not in (0, 1):
         return _stop(UNDECIDED, "git cannot read its configuration, so what it will store is not known; run: git config --list")
-    return _judge(raw, cleanup.parse_config(config), entry, _Place(arguments[0], git_dir))
+    place = _Place(arguments[0], git_dir, f"{top}/{path}" if path == POLICY else path)
+    return _judge(raw, cleanup.parse_config(config), entry, place)
 
 
 def find() -> tuple[str, str]:
@@ -102,13 +103,14 @@ def read_policy(top: str) -> tuple[str, bytes | None]:
 
 
 class _Place:
-    """Where the message lies: its file as git named it, and the git directory ("" unknown)."""
+    """Where the message lies: its file as git named it, and the git directory ("" unknown); and where the policy does."""
 
-    __slots__ = ("file", "git_dir")
+    __slots__ = ("file", "git_dir", "policy")
 
-    def __init__(self, file: str, git_dir: str) -> None:
+    def __init__(self, file: str, git_dir: str, policy: str) -> None:
         self.file = file
         self.git_dir = git_dir
+        self.policy = policy
 
 
 class _Git:
@@ -164,10 +166,18 @@ def _compile(data: bytes, path: str, git_dir: str) -> cache.Entry:
     from chainverify.policy.load import parse
 
     policy = parse(data, path, hashed=False)
-    rules = tuple((rule, setting) for rule, setting in policy.rules if rule.startswith("message-"))
+    settings = {rule: setting for rule, setting in policy.rules if rule.startswith("message-")}
+    refs: cache.Stanzas = ()
+    if policy.messages is not None and any(stanza.messages for stanza in policy.refs):
+        from chainverify.policy.messages import overridden
+
+        base = policy.messages
+        refs = tuple((stanza.match, overridden(base, stanza)) for stanza in policy.refs if stanza.messages)
+    people = tuple(signer.emails for signer in policy.signers if len(signer.emails) > 1)
+    entry = cache.Entry(policy.messages, settings, refs, people)
     if git_dir:
-        cache.store(git_dir, data, __version__, policy.messages, rules)
-    return cache.Entry(policy.messages, dict(rules))
+        cache.store(git_dir, data, __version__, entry)
+    return entry
 
 
 def _wrong_policy(error: Exception) -> int:
@@ -182,11 +192,16 @@ def _judge(raw: bytes, config: list[tuple[str, str]], entry: cache.Entry, place:
     from chainverify.formats import message
     from chainverify.rules import messages as rules
 
-    policy = entry.messages
-    if policy is None:
-        return GOOD
+    asked = _asked(entry, place.git_dir)
     text, encoding = message.decode(raw, dict(config).get("i18n.commitencoding"))
     facts = rules.MessageFacts(encoding=encoding, path=place.file)
+    if any(policy.sign_off != "off" for policy in asked):
+        from chainverify.hook import people
+
+        try:
+            facts.people = people.here(asked, entry.people, os.path.dirname(place.policy), run, _read)  # noqa: PTH120
+        except OSError as error:
+            return _stop(WRONG, f"cannot read the mailmap {error.filename}: {error.strerror}")
     without_editor = os.environ.get("GIT_EDITOR") == ":"
     command = cleanup.git_command()
     arguments, environment = command if command else (None, {})
@@ -195,32 +210,50 @@ def _judge(raw: bytes, config: list[tuple[str, str]], entry: cache.Entry, place:
         unsure=without_editor and environment.get("GIT_EDITOR") == ":",
     )  # fmt: skip
     for stored in readings:
-        if any(entry.rules.get(each.rule) != "off" for each in rules.problems(stored, facts, policy)):
-            return _refuse(readings, facts, entry, text=text, arguments=arguments or [], place=place)
+        for policy in asked:
+            if any(entry.rules.get(each.rule) != "off" for each in rules.problems(stored, facts, policy)):
+                return _refuse(readings, asked, facts, entry, text=text, arguments=arguments or [], place=place)
     return GOOD
 
 
+def _asked(entry: cache.Entry, git_dir: str) -> tuple[cache.Rules, ...]:
+    """The rules of the branch that the commit goes to, all of which it must follow: as `rules.refs.message_rules` has it."""
+    if entry.messages is None:
+        return ()
+    if entry.refs:
+        from chainverify.formats.glob import matches_any
+        from chainverify.hook import branch
+
+        ref = branch.current(git_dir)
+        own = tuple(rules for globs, rules in entry.refs if ref and matches_any(globs, ref))
+        return own or (entry.messages,)
+    return (entry.messages,)
+
+
 def _refuse(
-    readings: list[str], facts: MessageFacts, entry: cache.Entry, *, text: str, arguments: list[str], place: _Place
+    readings: list[str], asked: tuple[cache.Rules, ...], facts: MessageFacts, entry: cache.Entry, *,
+    text: str, arguments: list[str], place: _Place,
 ) -> int:
     """Say what is wrong with the first of `readings` that breaks a rule and is not exempt; this path may be slow."""
     from chainverify.hook import refusal
     from chainverify.rules import messages as rules
 
-    policy = entry.messages
-    if policy is None:
-        return GOOD
     found: list[Problem] = []
     reason = refused = ""
-    parents = refusal.parents(place.git_dir, arguments, run) if policy.merges == "skip" else 1
+    parents = refusal.parents(place.git_dir, arguments, run) if any(policy.merges == "skip" for policy in asked) else 1
     for stored in readings:
-        facts.parents, facts.revert = parents, False
-        wrong = [each for each in rules.problems(stored, facts, policy) if entry.rules.get(each.rule) != "off"]
-        if wrong and not rules.skipped(facts, policy):
-            facts.revert = refusal.reverts(stored, policy, run)
-            if facts.revert:
-                wrong = [each for each in rules.problems(stored, facts, policy) if entry.rules.get(each.rule) != "off"]
-        reason = reason or rules.skipped(facts, policy)
+        wrong: list[Problem] = []
+        reasons: list[str] = []
+        for policy in asked:
+            facts.parents, facts.revert = parents, False
+            broken = rules.problems(stored, facts, policy)
+            if broken and not rules.skipped(facts, policy):
+                facts.revert = refusal.reverts(stored, policy, run)
+                broken = rules.problems(stored, facts, policy) if facts.revert else broken
+            reasons.append(rules.skipped(facts, policy))
+            said = {(each.rule, each.message) for each in wrong}
+            wrong += [each for each in broken if entry.rules.get(each.rule) != "off" and (each.rule, each.message) not in said]
+        reason = reason or (reasons[0] if all(reasons) else "")
         enforced = any(entry.rules.get(each.rule) != "advise" for each in wrong)
         if enforced or not found:
             found, refused = wrong, stored if enforced else ""

@@ -24,7 +24,7 @@ from chainverify.jobs.policies import LoadedPolicy
 from chainverify.jobs.pushed import Added, Objects, Scene
 from chainverify.model.report import FAIL, PASS, SKIP, UNKNOWN, VERIFIED, Finding, Report, Subject, counted, distinct
 from chainverify.policy.material import signing_material
-from chainverify.policy.model import Policy
+from chainverify.policy.model import MessagesPolicy, Policy
 from chainverify.rules import enforcement, refs, signatures
 from chainverify.rules.refs import RefChange
 
@@ -115,10 +115,13 @@ def _judged_before(scene: Scene, update: RefUpdate) -> list[str]:
     else:
         policy = scene.policy
         wanted = set(refs.stanzas(update.ref, policy))
+        asked = refs.message_rules(update.ref, policy)
+        # under other rules about messages nothing was judged that would do here: a stanza more may be one that asks less
         tips = [
             oid
             for ref, oid in scene.before.items()
             if (ref == scene.default or wanted) and not ref.startswith(refs.TAGS) and wanted <= set(refs.stanzas(ref, policy))
+            and refs.message_rules(ref, policy) == asked
         ]
     peeled = (scene.objects.peel(oid).commit for oid in tips)
     return list(dict.fromkeys(oid for oid in peeled if oid is not None))
@@ -306,18 +309,39 @@ def _rewinds(scene: Scene, update: RefUpdate, tip: str | None) -> bool:
 def _check_messages(
     repo: Repository, added: Sequence[Added], judging: Judging, counts: dict[str, int]
 ) -> list[Finding]:
-    """Messages of the commits that the push adds."""
+    """Messages of the commits that the push adds, under the rules of each ref that they land on."""
     policy = judging.loaded.policy
     if policy.messages is None:
         return []
-    oids: dict[str, None] = {}
+    wanted: dict[MessagesPolicy, dict[str, None]] = {}
     for each in added:
         if each.target.commit is not None:
-            oids.update(dict.fromkeys(history.select_messages(repo, each.revisions, policy).oids))
-    judging.in_time(0, len(oids))
-    findings, counted_messages = messages.check_messages(repo, oids, policy.messages, progress=judging.in_time)
-    counts.update(counted_messages)
-    return findings
+            oids = dict.fromkeys(history.select_messages(repo, each.revisions, policy).oids)
+            for asked in refs.message_rules(each.update.ref, policy):
+                wanted.setdefault(asked, {}).update(oids)
+    mapped = messages.mailmap(policy, judging.loaded.read)
+    findings: list[Finding] = []
+    for asked, oids in wanted.items():
+        judging.in_time(0, len(oids))
+        findings += messages.check_messages(repo, oids, asked, progress=judging.in_time, mapped=mapped)[0]
+    if wanted:
+        counts["messages"] = len({oid for oids in wanted.values() for oid in oids})
+    return findings if len(wanted) < 2 else _of_all_rules(findings)
+
+
+def _of_all_rules(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings of several sets of rules: what is said twice once, and nothing good of a message that breaks a rule of any."""
+    good = (PASS, SKIP)
+    broken = {each.subject.id for each in findings if each.status not in good}
+    found: dict[tuple[str, str, str], Finding] = {}
+    for each in findings:
+        if each.status not in good:
+            found.setdefault((each.subject.id, each.rule, each.message), each)
+        elif each.subject.id not in broken:
+            key = (each.subject.id, each.rule, "")
+            # passed beside skipped: it was judged
+            found[key] = found[key] if each.status == SKIP and key in found else each
+    return list(found.values())
 
 
 def _check_images(
