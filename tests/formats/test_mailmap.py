@@ -23,7 +23,9 @@ def read(data: bytes) -> Mailmap:
 
 
 NAME = st.sampled_from(["Alice", "alice", "Bob Example", " Carol  ", "\u00c9mile", "", "#x"])
-ADDRESS = st.sampled_from(["<a@x.org>", "<A@x.org>", "<b@x.org>", "<c@y.org>", "<>", "a@x.org", "<k@x.org>", "<b@x.org", "<\u212a@x.org>"])
+ADDRESS = st.sampled_from([
+    "<a@x.org>", "<A@x.org>", "<b@x.org>", "<c@y.org>", "<>", "a@x.org", "<k@x.org>", "<b@x.org", "<\u212a@x.org>",
+])
 LINE = st.lists(st.one_of(NAME, ADDRESS), max_size=5).map(" ".join)
 
 

@@ -27,6 +27,7 @@ from chainverify.policy.material import signing_material
 from chainverify.policy.model import MessagesPolicy, Policy
 from chainverify.rules import enforcement, refs, signatures
 from chainverify.rules.refs import RefChange
+from chainverify.rules.strictness import covers
 
 
 class Judging(NamedTuple):
@@ -96,35 +97,52 @@ def _added(scene: Scene, update: RefUpdate, *, proposed: bool) -> Added:
     objects, before, default = scene.objects, scene.before, scene.default
     target = objects.peel(update.new or "")
     if target.commit is None:
-        return Added(update, target, (), history.Selection(()), None, proposed)
-    exclude = _judged_before(scene, update)
-    revisions = (target.commit, *(f"^{oid}" for oid in exclude))
+        return Added(update, target, (), (), history.Selection(()), None, proposed)
+    revisions, told = (
+        (target.commit, *(f"^{oid}" for oid in _judged_before(scene, update, by)))
+        for by in (_as_protected(scene), _as_strict(scene))
+    )
     base = objects.peel(update.old).commit if update.old else None
     if base is None and default in before:
         base = objects.peel(before[default]).commit
-    return Added(update, target, revisions, history.select(scene.repo, revisions, scene.policy), base, proposed)
+    return Added(update, target, revisions, told, history.select(scene.repo, revisions, scene.policy), base, proposed)
 
 
-def _judged_before(scene: Scene, update: RefUpdate) -> list[str]:
-    """Commits whose history needs no verdict again for this ref: see the module's text."""
+def _judged_before(scene: Scene, update: RefUpdate, may_stand_for: Callable[[str, str], bool]) -> list[str]:
+    """Commits whose history needs no verdict again for this ref: see the module's text.
+
+    `may_stand_for(ref, other)`: what was let onto `ref` followed all rules of `other`.
+    """
     if update.old is not None:
         tips = [update.old]
     elif update.ref.startswith(refs.TAGS):
         # a tag is a name for what is there; its own signature is asked for beside this
         tips = [scene.before[scene.default]] if scene.default in scene.before else []
     else:
-        policy = scene.policy
-        wanted = set(refs.stanzas(update.ref, policy))
-        asked = refs.message_rules(update.ref, policy)
-        # under other rules about messages nothing was judged that would do here: a stanza more may be one that asks less
-        tips = [
-            oid
-            for ref, oid in scene.before.items()
-            if (ref == scene.default or wanted) and not ref.startswith(refs.TAGS) and wanted <= set(refs.stanzas(ref, policy))
-            and refs.message_rules(ref, policy) == asked
-        ]
+        tips = [oid for ref, oid in scene.before.items() if not ref.startswith(refs.TAGS) and may_stand_for(ref, update.ref)]
     peeled = (scene.objects.peel(oid).commit for oid in tips)
     return list(dict.fromkeys(oid for oid in peeled if oid is not None))
+
+
+def _as_protected(scene: Scene) -> Callable[[str, str], bool]:
+    """Whether a ref is under every stanza of another; for one without any only the default branch stands."""
+
+    def may_stand_for(ref: str, other: str) -> bool:
+        wanted = set(refs.stanzas(other, scene.policy))
+        return (ref == scene.default or bool(wanted)) and wanted <= set(refs.stanzas(ref, scene.policy))
+
+    return may_stand_for
+
+
+def _as_strict(scene: Scene) -> Callable[[str, str], bool]:
+    """As `_as_protected` for messages: a stanza more may ask less of them, and one less as much."""
+    protected = _as_protected(scene)
+
+    def may_stand_for(ref: str, other: str) -> bool:
+        asked, there = (refs.message_rules(name, scene.policy) for name in (other, ref))
+        return (ref == scene.default or protected(ref, other)) and covers(there, asked)
+
+    return may_stand_for
 
 
 # --- judging
@@ -316,7 +334,7 @@ def _check_messages(
     wanted: dict[MessagesPolicy, dict[str, None]] = {}
     for each in added:
         if each.target.commit is not None:
-            oids = dict.fromkeys(history.select_messages(repo, each.revisions, policy).oids)
+            oids = dict.fromkeys(history.select_messages(repo, each.told, policy).oids)
             for asked in refs.message_rules(each.update.ref, policy):
                 wanted.setdefault(asked, {}).update(oids)
     mapped = messages.mailmap(policy, judging.loaded.read)
