@@ -137,11 +137,12 @@ def _tickets(name: str, mine: list[Trailer], message: str, policy: Rules) -> lis
         from chainverify.rules.nearest import ticket_list
 
         found: list[Problem] = []
-        plain = characters.latin(each.value)
+        start = each.value[:VALUE_JUDGED_MAX]
+        plain = characters.latin(start)
         if plain != each.value and is_ticket_list(plain, policy):
             said = f"expected {quoted(plain)} in ASCII, got characters that only look like it"
             found.append(pointing(each, "message-characters", said, "type the ticket again"))
-        near = ticket_list(each.value[:VALUE_JUDGED_MAX], policy)
+        near = ticket_list(start, policy)
         hint = f"did you mean {quoted(f'{name}: {near}')}?" if near else f"write, for example, {quoted(f'{name}: {example}')}"
         most = f"up to {policy.tickets_max} tickets" if policy.tickets_max > 1 else "a ticket"
         return [*found, pointing(each, rule, f"expected {most} and nothing else in {name}, got {quoted(each.value)}", hint)]
