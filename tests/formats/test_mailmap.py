@@ -60,6 +60,6 @@ def test_the_people_of_a_policy() -> None:
 
 @pytest.mark.parametrize("data", [b"<" * 1_000_000, b"<a>" * 300_000, b"\n" * 1_000_000, b"\xff" * 1_000_000, b"\0<a> <b>"])
 def test_hostile_bytes_are_read_in_time(data: bytes) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     read(data).mapped("a", "b")
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3

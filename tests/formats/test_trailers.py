@@ -167,6 +167,6 @@ HEAVY = {
 
 @pytest.mark.parametrize("text", HEAVY.values(), ids=HEAVY)
 def test_time_is_linear(text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     trailers(text)
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -27,7 +26,7 @@ subject-max = 72
 body-line-max = 100
 """
 SECONDS = 10.0
-"""What one of these may take at the most; an honest message takes a hundredth."""
+"""Processor time that one of these may take at the most; an honest message takes a hundredth."""
 END = b"\n\nReviewed-by: aab\nSigned-off-by: A <a@example.org>\n"
 GOOD = b"JIRA-1: feat: x" + END
 
@@ -49,15 +48,21 @@ BAD: dict[str, tuple[bytes, set[int]]] = {
 }
 
 
+def spent() -> float:
+    """Processor time of all children so far, which other work on the machine does not lengthen."""
+    used = os.times()
+    return used.children_user + used.children_system
+
+
 def judged(hooked: Hooked, *arguments: str) -> tuple[int, str]:
     """Exit status and words of chainverify, in time; never a traceback."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    start = time.perf_counter()
+    start = spent()
     done = subprocess.run(
         [sys.executable, "-I", "-m", "chainverify", *arguments], cwd=hooked.repo.path, capture_output=True, check=False,
         timeout=120, env={**clean, **IDENTITY, "GIT_EDITOR": ":"},
     )
-    assert time.perf_counter() - start < SECONDS
+    assert spent() - start < SECONDS
     said = (done.stdout + done.stderr).decode()
     assert "Traceback" not in said
     assert len(said) < 100_000

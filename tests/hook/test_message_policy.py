@@ -11,7 +11,7 @@ from chainverify.git.repository import Repository as Opened
 from chainverify.jobs import messages as job
 from chainverify.model.report import PASS
 from chainverify.policy.load import parse
-from tests.hook.test_commit_msg import IDENTITY, Hooked
+from tests.hook.test_commit_msg import IDENTITY, Hooked, direct
 
 pytestmark = pytest.mark.tool("git")
 
@@ -112,6 +112,15 @@ def test_a_mailmap_that_cannot_be_read_stops_the_commit(tmp_path: Path) -> None:
     done = hooked.commit(f"x\n\n{SIGNED}")
     assert done.returncode != 0
     assert "cannot read the mailmap" in done.stderr
+
+
+def test_a_hook_that_does_not_know_the_author_does_not_decide(tmp_path: Path) -> None:
+    hooked = Hooked(tmp_path / "repo", EXACT)
+    hooked.git("config", "user.useConfigOnly", "true")
+    for message, status in ((f"x\n\n{SIGNED}\n", 3), ("x\n", 1)):
+        (hooked.repo.path / "message").write_text(message)
+        done = direct(hooked, "message", env={"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"})
+        assert done.returncode == status, done.stderr
 
 
 REFS = """\

@@ -367,9 +367,9 @@ HEAVY = {
 def test_time_is_bounded(text: str, where: str) -> None:
     asked = (TrailerPolicy("Reviewed-by", 1, None, "((a|b|<|>|@| )*)*[0-9]*c?"), TrailerPolicy("Ticket", 1, None, "(x*)*y"))
     policy = EVERYTHING._replace(trailers=asked, ticket_where=where)
-    start = time.perf_counter()
+    start = time.process_time()
     problems(text, MessageFacts(people=people()), policy)
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 def test_no_more_values_are_matched_than_the_budget_says() -> None:

@@ -265,7 +265,7 @@ def _refuse(
     if len(found) > len(advice):
         if refused.strip():
             sys.stderr.write(refusal.recovery(text, arguments, place.file))
-        return REFUSED
+        return UNDECIDED if all(each.unknown for each in found if each not in advice) else REFUSED
     return _stop(GOOD, f"the message was not judged: {reason}") if reason else GOOD
 
 

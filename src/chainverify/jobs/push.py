@@ -2,7 +2,8 @@
 
 Which commits a ref is answerable for: on an update everything between its old and its new tip. On creation everything that no
 ref under the same protection, and not the default branch, had before the push. What merely lies on some other ref is judged
-again: a branch without protection must not be a way around the rules of another (push it there first, then here).
+again: a branch without protection must not be a way around the rules of another (push it there first, then here). So are the
+messages of what lies on a ref, be it the default branch, whose rules ask for less of them (`rules.strictness`).
 
 A ref is judged under every name it goes by (`jobs.pushed`): a symbolic ref as the branch it stands for, `refs/for/*` as the
 branch that it is a proposal for.
@@ -11,7 +12,7 @@ branch that it is a proposal for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from chainverify.errors import BudgetExceeded, ChainverifyError
 from chainverify.formats.push import RefUpdate
@@ -24,10 +25,13 @@ from chainverify.jobs.policies import LoadedPolicy
 from chainverify.jobs.pushed import Added, Objects, Scene
 from chainverify.model.report import FAIL, PASS, SKIP, UNKNOWN, VERIFIED, Finding, Report, Subject, counted, distinct
 from chainverify.policy.material import signing_material
-from chainverify.policy.model import MessagesPolicy, Policy
+from chainverify.policy.model import MessagesPolicy, Policy, RefPolicy
 from chainverify.rules import enforcement, refs, signatures
 from chainverify.rules.refs import RefChange
 from chainverify.rules.strictness import covers
+
+StandsFor: TypeAlias = Callable[[str, str], bool]
+"""Whether what was let onto a ref followed all that another asks of it."""
 
 
 class Judging(NamedTuple):
@@ -67,9 +71,11 @@ def check_push(repo: Repository, updates: Sequence[RefUpdate], judging: Judging)
         try:
             named = pushed.names(repo, updates, scene.before)
             pairs: list[tuple[RefUpdate, Added | None]] = []
+            protected = _as_protected(scene)
+            kinds = protected, _as_strict(scene, protected)
             for done, (update, proposed) in enumerate(named):
                 judging.in_time(done, len(named))
-                pairs.append((update, _added(scene, update, proposed=proposed) if update.new is not None else None))
+                pairs.append((update, _added(scene, update, kinds, proposed=proposed) if update.new is not None else None))
             added = [each for _, each in pairs if each is not None]
             signed, graph = _check_history(repo, added, judging, counts)
             proved = _signers(signed)
@@ -92,15 +98,14 @@ def check_push(repo: Repository, updates: Sequence[RefUpdate], judging: Judging)
 # --- what a push adds
 
 
-def _added(scene: Scene, update: RefUpdate, *, proposed: bool) -> Added:
-    """The commits that a ref's new value is answerable for."""
+def _added(scene: Scene, update: RefUpdate, kinds: tuple[StandsFor, StandsFor], *, proposed: bool) -> Added:
+    """The commits that a ref's new value is answerable for; `kinds` for all but messages, and for messages."""
     objects, before, default = scene.objects, scene.before, scene.default
     target = objects.peel(update.new or "")
     if target.commit is None:
         return Added(update, target, (), (), history.Selection(()), None, proposed)
     revisions, told = (
-        (target.commit, *(f"^{oid}" for oid in _judged_before(scene, update, by)))
-        for by in (_as_protected(scene), _as_strict(scene))
+        (target.commit, *(f"^{oid}" for oid in _judged_before(scene, update, stands_for))) for stands_for in kinds
     )
     base = objects.peel(update.old).commit if update.old else None
     if base is None and default in before:
@@ -108,41 +113,47 @@ def _added(scene: Scene, update: RefUpdate, *, proposed: bool) -> Added:
     return Added(update, target, revisions, told, history.select(scene.repo, revisions, scene.policy), base, proposed)
 
 
-def _judged_before(scene: Scene, update: RefUpdate, may_stand_for: Callable[[str, str], bool]) -> list[str]:
-    """Commits whose history needs no verdict again for this ref: see the module's text.
-
-    `may_stand_for(ref, other)`: what was let onto `ref` followed all rules of `other`.
-    """
+def _judged_before(scene: Scene, update: RefUpdate, stands_for: StandsFor) -> list[str]:
+    """Commits whose history needs no verdict again for this ref: see the module's text."""
     if update.old is not None:
         tips = [update.old]
     elif update.ref.startswith(refs.TAGS):
         # a tag is a name for what is there; its own signature is asked for beside this
         tips = [scene.before[scene.default]] if scene.default in scene.before else []
     else:
-        tips = [oid for ref, oid in scene.before.items() if not ref.startswith(refs.TAGS) and may_stand_for(ref, update.ref)]
+        tips = [oid for ref, oid in scene.before.items() if not ref.startswith(refs.TAGS) and stands_for(ref, update.ref)]
     peeled = (scene.objects.peel(oid).commit for oid in tips)
     return list(dict.fromkeys(oid for oid in peeled if oid is not None))
 
 
-def _as_protected(scene: Scene) -> Callable[[str, str], bool]:
+def _as_protected(scene: Scene) -> StandsFor:
     """Whether a ref is under every stanza of another; for one without any only the default branch stands."""
+    known: dict[str, frozenset[RefPolicy]] = {}
 
-    def may_stand_for(ref: str, other: str) -> bool:
-        wanted = set(refs.stanzas(other, scene.policy))
-        return (ref == scene.default or bool(wanted)) and wanted <= set(refs.stanzas(ref, scene.policy))
+    def of(ref: str) -> frozenset[RefPolicy]:
+        if ref not in known:
+            known[ref] = frozenset(refs.stanzas(ref, scene.policy))
+        return known[ref]
 
-    return may_stand_for
+    def stands_for(ref: str, other: str) -> bool:
+        return (ref == scene.default or bool(of(other))) and of(other) <= of(ref)
+
+    return stands_for
 
 
-def _as_strict(scene: Scene) -> Callable[[str, str], bool]:
+def _as_strict(scene: Scene, protected: StandsFor) -> StandsFor:
     """As `_as_protected` for messages: a stanza more may ask less of them, and one less as much."""
-    protected = _as_protected(scene)
+    known: dict[str, tuple[MessagesPolicy, ...]] = {}
 
-    def may_stand_for(ref: str, other: str) -> bool:
-        asked, there = (refs.message_rules(name, scene.policy) for name in (other, ref))
-        return (ref == scene.default or protected(ref, other)) and covers(there, asked)
+    def of(ref: str) -> tuple[MessagesPolicy, ...]:
+        if ref not in known:
+            known[ref] = refs.message_rules(ref, scene.policy)
+        return known[ref]
 
-    return may_stand_for
+    def stands_for(ref: str, other: str) -> bool:
+        return (ref == scene.default or protected(ref, other)) and (of(ref) == of(other) or covers(of(ref), of(other)))
+
+    return stands_for
 
 
 # --- judging
