@@ -106,16 +106,16 @@ def _end(message: str, start: int) -> int:
 
 
 def _start(message: str, start: int, end: int) -> int:
-    """Where the last paragraph before `end` starts if it is a block of trailers, else `end`."""
-    body = _after_title(message, start, end)
+    """Where the last paragraph before `end` starts if it is a block of trailers, else `end`.
+
+    The title never is one: `start` is not blank, so no blank line stands before the first paragraph.
+    """
     trailer_lines = other_lines = continuations = 0
     blank_so_far, generated = True, False
     at = end
     while at > start:
         after = at
         at = message.rfind("\n", start, at - 1) + 1 or start
-        if at < body:
-            break
         line = message[at:after]
         if line.startswith(COMMENT):
             other_lines += continuations
@@ -138,14 +138,3 @@ def _start(message: str, start: int, end: int) -> int:
                 other_lines += 1 + continuations
                 continuations = 0
     return end
-
-
-def _after_title(message: str, start: int, end: int) -> int:
-    """Where the first blank line is: the first paragraph, comments in it included, is never a block of trailers."""
-    at = start
-    while at < end:
-        after = message.find("\n", at) + 1 or len(message)
-        if not message.startswith(COMMENT, at) and not message[at:after].strip(_BLANK):
-            break
-        at = after
-    return at
