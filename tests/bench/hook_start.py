@@ -97,7 +97,7 @@ def measure(rounds: int) -> dict[str, list[float]]:
         asked = policy(root)
         (repo.path / ".chainverify" / "policy.toml").write_text(asked)
         (repo.git_dir / "COMMIT_EDITMSG").write_text(MESSAGE)
-        (hook,) = install.install(Opened.discover(repo.path))
+        (hook,) = install.install(Opened.discover(repo.path), ("commit-msg",))
         kept = repo.git_dir / cache.FILE
         environment = {**os.environ, "GIT_EDITOR": ":", "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
         call = [str(hook.path), ".git/COMMIT_EDITMSG"]

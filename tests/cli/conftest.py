@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -152,3 +152,90 @@ def small(tmp_path: Path, keys: dict[str, SshKey]) -> Small:
     policy = POLICY.format(key=keys["alice"].public)
     repo.commit("SHOP-1: begin", {".chainverify/policy.toml": policy}, key=keys["alice"])
     return Small(repo, keys["alice"], keys["mallory"])
+
+
+class Desk(NamedTuple):
+    """A developer's machine: a home with a space in its name, a repository with a policy that knows nobody, and the command."""
+
+    home: Path
+    repo: Repository
+    run: Run
+
+    @property
+    def path(self) -> Path:
+        return self.repo.path
+
+    @property
+    def config(self) -> Path:
+        return self.repo.git_dir / "config"
+
+    @property
+    def policy_file(self) -> Path:
+        return self.path / ".chainverify" / "policy.toml"
+
+    def __call__(self, *arguments: str, **environment: str) -> Result:
+        return self.run(self.path, "sign-setup", *arguments, **environment)
+
+    def json(self, *arguments: str, status: int, **environment: str) -> dict[str, Any]:
+        done = self(*arguments, "--output-format", "json", **environment)
+        assert done.status == status, done
+        found: dict[str, Any] = json.loads(done.out)
+        return found
+
+    def key(self, name: str = "id_ed25519", comment: str = "") -> SshKey:
+        return SshKey.create(self.home / ".ssh", name, comment=comment)
+
+    def git(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """The developer's own git, with nothing but what sign-setup wrote."""
+        return subprocess.run(["git", *arguments], cwd=self.path, check=check, capture_output=True, text=True, timeout=60)
+
+    def add(self, stanza: dict[str, Any]) -> None:
+        """What the owner of the policy does with what was printed."""
+        self.policy_file.write_text(self.policy_file.read_text() + "\n".join(["", *stanza["lines"], ""]))
+        for name, text in stanza["files"].items():
+            path = self.policy_file.parent / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+
+    def commits(self) -> None:
+        """A commit and a tag as the developer makes them every day; the policy accepts both."""
+        self.git("commit", "-q", "--allow-empty", "-m", "work")
+        self.git("tag", "-m", "release", "v1")
+        done = self.run(self.path, "commits", "HEAD^!", "--tags", "--output-format", "json")
+        assert done.status == 0, done
+        assert (done.report["subjects"]["commits"], done.report["subjects"]["tags"]) == (1, 1)
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> Desk:
+    home = tmp_path / "my home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(home / ".gitconfig"))
+    (home / ".gitconfig").write_text("# mine\n[user]\n\tname = Dora Example\n\temail = dora@example.org\n")
+    # no key of the machine that runs the tests
+    empty = tmp_path / "gnupg"
+    empty.mkdir(mode=0o700)
+    monkeypatch.setenv("GNUPGHOME", str(empty))
+    repo = Repository.create(tmp_path / "my repository")
+    repo.commit("begin", {".chainverify/policy.toml": "version = 1\n[commits]\n"})
+    return Desk(home, repo, run)
+
+
+@pytest.fixture
+def gnupg(monkeypatch: pytest.MonkeyPatch) -> Iterator[GpgHome]:
+    with GpgHome.create() as home:
+        monkeypatch.setenv("GNUPGHOME", str(home.path))
+        yield home
+
+
+def program(directory: Path, name: str, text: str) -> Path:
+    directory.mkdir(exist_ok=True)
+    path = directory / name
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+def on_path(monkeypatch: pytest.MonkeyPatch, directory: Path) -> None:
+    monkeypatch.setenv("PATH", f"{directory}{os.pathsep}{os.environ['PATH']}")

@@ -174,17 +174,17 @@ def test_init_writes_through_no_link(run: Run, small: Small) -> None:
 
 def test_install_and_uninstall_in_a_clone(run: Run, small: Small) -> None:
     hook = small.repo.git_dir / "hooks" / "commit-msg"
-    assert run(small.path.parent, "install", "-C", "repo").out == f"installed: {hook}\n"
-    assert run(small.path, "install").out == f"already there: {hook}\n"
+    assert run(small.path.parent, "install", "-C", "repo", "-t", "commit-msg").out == f"installed: {hook}\n"
+    assert run(small.path, "install", "-t", "commit-msg").out == f"already there: {hook}\n"
     refused = small.repo.porcelain_commit("no ticket", "--allow-empty", key=small.alice, check=False)
     assert refused.returncode == 1
     assert b"message-ticket" in refused.stderr
     small.repo.porcelain_commit("SHOP-2: with one", "--allow-empty", key=small.alice)
     assert run(small.path, "uninstall").out == f"removed: {hook}\n"
-    assert run(small.path, "uninstall").out == f"not there, or not chainverify's: {hook}\n"
+    assert run(small.path, "uninstall").out == "nothing of chainverify's is installed here\n"
     assert not hook.exists()
     hook.write_text("#!/bin/sh\nexit 0\n")
-    done = run(small.path, "install")
+    done = run(small.path, "install", "--way", "files")
     assert done.status == 2
     assert "-m chainverify hook commit-msg" in done.err
     assert hook.read_text() == "#!/bin/sh\nexit 0\n"

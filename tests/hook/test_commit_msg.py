@@ -39,7 +39,7 @@ class Hooked:
 
     def __init__(self, path: Path, policy: str | None = POLICY) -> None:
         self.repo = Repository.create(path)
-        (installed,) = install.install(Opened.discover(path))
+        (installed,) = install.install(Opened.discover(path), ("commit-msg",))
         self.hook = installed.path
         if policy is not None:
             self.policy(policy)

@@ -26,14 +26,16 @@ VERBS: Final[dict[str, str]] = {
     "images": "chainverify.cli.images",
     "policy": "chainverify.cli.policy",
     "keys": "chainverify.cli.keys",
+    "sign-setup": "chainverify.cli.sign_setup",
     "explain": "chainverify.cli.explain",
     "rule": "chainverify.cli.rule",
     "install": "chainverify.cli.install",
     "uninstall": "chainverify.cli.install",
+    "doctor": "chainverify.cli.doctor",
     "hook": "chainverify.cli.hook",
     "completion": "chainverify.cli.completion",
 }
-"""Verb to module; the module's attribute of the verb's name is the command."""
+"""Verb to module; the module's attribute of the verb's name (`_` for `-`) is the command."""
 _COMPLETE: Final = "_CHAINVERIFY_COMPLETE"
 _OUTPUT_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
@@ -49,7 +51,7 @@ class LazyGroup(VerbGroup):
         """The command of a verb, None for an unknown one."""
         if cmd_name not in VERBS:
             return None
-        command = getattr(importlib.import_module(VERBS[cmd_name]), cmd_name)
+        command = getattr(importlib.import_module(VERBS[cmd_name]), cmd_name.replace("-", "_"))
         if not isinstance(command, click.Command):
             raise TypeError(f"{VERBS[cmd_name]}.{cmd_name} is not a command")
         return command
@@ -89,6 +91,8 @@ def cli() -> None:
       chainverify commits                   the signatures of the whole history
       chainverify images --list             every image the manifests reference
       chainverify install                   check messages before each commit
+      chainverify doctor                    whether the hooks here really run
+      chainverify sign-setup                sign with a key that you have, and prove it
 
     \b
     Exit status: 0 all checked and good, 1 something is wrong, 2 the command or

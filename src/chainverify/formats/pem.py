@@ -7,6 +7,7 @@ signatures of a survey of real histories are in this form. What another verifier
 
 from __future__ import annotations
 
+import binascii
 from typing import Final
 
 from chainverify.errors import Malformed
@@ -38,6 +39,13 @@ def dearmor(armored: bytes, marks: tuple[bytes, bytes], what: str, tool: str) ->
     if lines[-1] != end or lines.index(end) != len(lines) - 1:
         raise ambiguous(f"{what} has text after its END line, or beside it", tool)
     return _decode(lines[1:-1], what)
+
+
+def certificate(der: bytes) -> tuple[str, ...]:
+    """The lines of a certificate in PEM (RFC 7468 section 5)."""
+    text = binascii.b2a_base64(der, newline=False).decode("ascii")
+    lines = (text[at : at + 64] for at in range(0, len(text), 64))
+    return ("-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----")
 
 
 def _decode(lines: list[bytes], what: str) -> bytes:

@@ -255,7 +255,8 @@ def _step(finding: Finding) -> str:
 def _how_to_sign(kind: str) -> tuple[str, ...]:
     again = "git commit --amend --no-edit -S" if kind == "commit" else 'git tag -s -f NAME "NAME^{}"'
     return (
-        "# to sign with an SSH key from now on:",
+        "# to sign from now on, with a key that you have, and see it proved: chainverify sign-setup",
+        "# or by hand, with an SSH key:",
         "#   git config gpg.format ssh",
         "#   git config user.signingKey ~/.ssh/id_ed25519.pub",
         "#   git config commit.gpgSign true",

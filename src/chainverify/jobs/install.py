@@ -1,330 +1,336 @@
-"""Hook files: put in place beside what is there, recognised by what they say and a digest of it, removed only if unchanged.
+"""Local hooks put in place beside what is there, and taken out again: planned as a whole first, then written.
 
-A hook calls this very interpreter by its absolute path: a shim or `env python3` costs more than the check, and would find another
-Python under another user. `-I` keeps the environment's `PYTHONPATH` and the user's site out; `-S`, for the local hook, saves the
-reading of `.pth` files, which it does not need. Whatever goes wrong before chainverify can speak blocks the commit or push.
+For each hook there is one place:
+
+| what git would run now | place |
+|---|---|
+| nothing, or a hook file of ours | the hook file |
+| pre-commit's or prek's script | `<hook>.legacy` beside it, which they run first |
+| husky, lefthook, another script, or a `core.hooksPath` shared with other repositories | a configured hook (git 2.54 and newer) |
+| the same under an older git | husky's or lefthook's own file, else refused with the line to add |
+
+A hook that git already runs by its configuration gets no file as well, so nothing runs twice. Nothing of others is changed, and
+nothing is removed but what is ours by its content.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-import re
 import shlex
+import shutil
 import stat
 import sys
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeAlias
 
-import chainverify
-from chainverify.errors import PolicyError, PolicyMissing, UsageError
+from chainverify.errors import UsageError
+from chainverify.git import config
+from chainverify.git.config import Setting
 from chainverify.git.repository import Repository
-from chainverify.jobs import policies, validate
-from chainverify.jobs.policies import LoadedPolicy
+from chainverify.jobs import hookconfig, hookfiles, managers
+from chainverify.jobs.hookfiles import Change, Installed
+from chainverify.jobs.hookplaces import HooksPath, hooks_path
+from chainverify.model.hooks import LOCAL
 
-HOOKS: Final = ("commit-msg",)
-"""Local hooks that can be installed."""
-SERVER_HOOK: Final = "pre-receive"
-POLICY_VARIABLE: Final = "CHAINVERIFY_POLICY"
-"""Names the server's own policy file in the hook's environment."""
-MARKER: Final = "# chainverify hook, sha256:"
-_POLICY: Final = re.compile(rf'^os\.environ\["{POLICY_VARIABLE}"\] = "([^"\n]*)"$', re.MULTILINE)
-SHEBANG_MAX: Final = 127
-"""Bytes of a first line that every kernel in use reads whole (Linux before 5.1: 127)."""
-HOOK_BYTES_MAX: Final = 1 << 20
+Way: TypeAlias = Literal["auto", "files", "config"]
+WAYS: Final[tuple[Way, ...]] = ("auto", "files", "config")
+"""How hooks are put in place: as fits, by files only, or by git's configuration only."""
 
 
-class Installed(NamedTuple):
-    """A hook file: `path`, and whether it was `changed` (written or removed) or already so."""
+class Wish(NamedTuple):
+    """What is to be installed: which hooks, in which way, the interpreter that they call."""
 
-    path: Path
-    changed: bool
+    hooks: Sequence[str] = LOCAL
+    way: Way = "auto"
+    python: str = sys.executable
 
 
-def install(repo: Repository, hooks: Sequence[str] = HOOKS, *, python: str = sys.executable) -> tuple[Installed, ...]:
-    """Put the local `hooks` where git looks for them; `python` is the interpreter they call.
+class _Places(NamedTuple):
+    """Where each hook goes: files by path to their new text; hooks that are configured, that the user's own configuration
+    runs already, that have a block in a script of husky's, and that lefthook runs."""
 
-    Raises `UsageError` for an unknown hook, where another program's hook is in the place (with the line to add to it), or
-    where `core.hooksPath` leads out of the repository or nowhere.
+    files: dict[Path, str]
+    configured: list[str]
+    covered: list[str]
+    blocks: list[Path]
+    lefthook: list[str]
+
+
+def install(
+    repo: Repository, hooks: Sequence[str] = LOCAL, *, way: Way = "auto", python: str = sys.executable
+) -> tuple[Installed, ...]:
+    """Put the local `hooks` where git runs them. Raises as `plan` does."""
+    return apply(plan(repo, Wish(hooks, way, python)))
+
+
+def uninstall(repo: Repository, hooks: Sequence[str] = LOCAL) -> tuple[Installed, ...]:
+    """Take the local `hooks` out, wherever they are; what is not ours stays. Raises as `plan_removal` does."""
+    return apply(plan_removal(repo, hooks))
+
+
+def apply(changes: Iterable[Change]) -> tuple[Installed, ...]:
+    """Make the changes, each as a whole or not at all. Raises `UsageError` where something changed since they were planned."""
+    return tuple(_apply(change) for change in changes)
+
+
+def plan(repo: Repository, wish: Wish) -> tuple[Change, ...]:
+    """What `install` writes. Nothing is written where this raises.
+
+    Raises `UsageError` for an unknown hook, where another program's hook is in the place and nothing of ours can stand beside it
+    (with the line to add), where a file of ours was changed, or where git is too old for the way.
     """
-    unknown = [name for name in hooks if name not in HOOKS]
-    if unknown:
-        raise UsageError(f"no such hook: {unknown[0]!r}, expected {', '.join(HOOKS)}")
-    directory = hooks_directory(repo)
-    planned = [(directory / name, script(name, python=python)) for name in hooks]
-    for path, _ in planned:
-        _check_free(path, f"add this line to it, or to its manager: {_line(path.name, python)}")
-    return tuple(_write(path, text) for path, text in planned)
-
-
-def uninstall(repo: Repository, hooks: Sequence[str] = HOOKS) -> tuple[Installed, ...]:
-    """Remove the local `hooks` that are ours and unchanged; what is not there, or not ours, is left and not an error.
-
-    Raises `UsageError` for a hook of ours that somebody changed.
-    """
-    directory = hooks_directory(repo)
-    return tuple(_remove(directory / name) for name in hooks)
-
-
-def install_server(
-    bare_dir: Path, policy: Path | None = None, *, allow_unconfigured: bool = False, python: str = sys.executable
-) -> Installed:
-    """Put the pre-receive hook into a bare repository; in `pre-receive.d` where a forge keeps one.
-
-    `policy` is the server's policy file, which then wins over any in the repository; it is read with all its keys before
-    anything is written. Raises `UsageError` where `bare_dir` is not bare, the policy is not there, or another program's hook is
-    in the place, and `PolicyError` for a policy under which the hook would refuse every push.
-    """
-    repo = _bare(bare_dir)
-    environment: dict[str, str] = {}
-    if policy is not None:
-        policy = _absolute(policy)
-        if not policy.is_file():
-            raise UsageError(f"no such policy file: {policy}", hint="write it first, or leave --policy out")
-        _usable(policies.from_file(policy, worktree=None, server=True))
-        environment[POLICY_VARIABLE] = str(policy)
-    directory = hooks_directory(repo)
-    chained = directory / f"{SERVER_HOOK}.d"
-    path = chained / "chainverify" if chained.is_dir() else directory / SERVER_HOOK
-    arguments = ("--allow-unconfigured",) if allow_unconfigured else ()
-    text = script(SERVER_HOOK, python=python, arguments=arguments, environment=environment)
-    line = _line(SERVER_HOOK, python, arguments, environment)
-    _check_free(path, f"add this line to it, before anything there reads standard input: {line}")
-    if policy is None:
-        _keeps_policy(path)
-    return _write(path, text)
-
-
-class Unready(NamedTuple):
-    """Why a server has no policy that its hook could take, and what to do; `broken`: there is one, and it cannot be used."""
-
-    what: str
-    hint: str
-    broken: bool = False
-
-
-def unready(bare_dir: Path) -> Unready | None:
-    """Why a bare repository has no policy of its own that the hook could take, and what to do; None where it has one.
-
-    Without a server's own file the hook takes the policy at the tip of the branch that HEAD names.
-    """
-    repo = _bare(bare_dir)
-    git = f"git -C {shlex.quote(str(bare_dir))}"
-    branch = repo.head_ref()
-    branches = dict(repo.refs("refs/heads"))
-    if branch is None or (branch not in branches and branches):
-        likely = next((name for name in ("refs/heads/main", "refs/heads/master") if name in branches), min(branches, default=""))
-        what = f"HEAD names {branch}, which does not exist" if branch else "HEAD names no branch"
-        return Unready(
-            f"{what}, so no policy can be found at the tip of the default branch",
-            f"name the default branch: {git} symbolic-ref HEAD {shlex.quote(likely or 'refs/heads/main')}",
-        )
-    remedy = (
-        f"take the hook out (chainverify uninstall --server {shlex.quote(str(bare_dir))}), push a commit with "
-        f"{policies.POLICY_NAME} to {branch}, and install again; or name the server's own file: --policy FILE"
-    )
-    if branch not in branches:
-        return Unready(f"the repository has no commits yet, so it has no policy at the tip of {branch}", remedy)
-    try:
-        _usable(policies.from_revision(repo, branch))
-    except PolicyMissing:
-        return Unready(f"no {policies.POLICY_NAME} at the tip of {branch}", remedy)
-    except PolicyError as error:
-        hint = f"{error.hint or 'mend it'}; {remedy}"
-        return Unready(f"the policy at the tip of {branch} cannot be used: {error}", hint, broken=True)
-    return None
-
-
-def uninstall_server(bare_dir: Path) -> tuple[Installed, ...]:
-    """Remove our pre-receive hook from a bare repository, wherever `install_server` put it. Raises as `uninstall` does."""
-    directory = hooks_directory(Repository.discover(bare_dir))
-    plain, chained = directory / SERVER_HOOK, directory / f"{SERVER_HOOK}.d" / "chainverify"
-    done = (_remove(plain), _remove(chained))
-    # what is not there is told once, and only of the place where it would be
-    return tuple(each for each in done if each.changed) or (done[chained.parent.is_dir()],)
-
-
-def _bare(directory: Path) -> Repository:
-    repo = Repository.discover(directory)
-    if not repo.bare:
-        raise UsageError(f"not a bare repository: {directory}", hint="name the repository that people push to")
-    return repo
-
-
-def _absolute(path: Path) -> Path:
-    """A path that means the same from everywhere. `..` goes out of what a link names, so a path with it is resolved."""
-    if ".." in path.parts:
-        return Path(os.path.realpath(path.parent)) / path.name if path.name != ".." else Path(os.path.realpath(path))
-    return path.absolute()
-
-
-def _usable(loaded: LoadedPolicy) -> None:
-    """Raise `PolicyError` where the hook would refuse every push under this policy."""
-    validate.refuse_observed(loaded)
-    validate.validate(loaded)
-
-
-def _keeps_policy(path: Path) -> None:
-    """Raise `UsageError` where the hook of ours that is there names the server's own policy, which it would silently lose."""
-    found = _POLICY.search(_read(path) or "")
-    if found is not None:
-        named = re.sub(r"\\U([0-9a-f]{8})", lambda escape: chr(int(escape[1], 16)), found[1])
+    _known(wish.hooks)
+    if repo.worktree is None:
         raise UsageError(
-            f"the hook there takes its policy from {named}, and would lose it",
-            hint="name it again with --policy; or, to take the policy of the default branch instead, uninstall the hook first",
+            f"{repo.git_dir} has no worktree, so nobody commits here",
+            hint=f"for a repository that people push to: chainverify install --server {shlex.quote(str(repo.git_dir))}",
         )
+    settings = config.effective(repo.directory)
+    path = hooks_path(repo, settings)
+    able = config.version(repo.directory) >= hookconfig.SINCE
+    if wish.way == "config" and not able:
+        raise _too_old(repo.directory)
+    places = _Places({}, [], [], [], [])
+    for event in wish.hooks:
+        _place(repo, event, wish, places, settings=settings, path=path, able=able)
+    file = config.path_of("repository", repo.directory)
+    elsewhere = [event for event in wish.hooks if event not in places.configured]
+    changes = [
+        *(_file(path, text) for path, text in places.files.items()),
+        *(_block(path) for path in places.blocks),
+        # never both: the hook would run twice
+        *_settings(file, places.configured, elsewhere, wish.python),
+        *(_without_files(path, [*places.configured, *places.covered]) if path.inside else ()),
+    ]
+    if places.lefthook:
+        changes.append(_lefthook(repo.worktree, places.lefthook, wish.python))
+    return tuple(changes)
 
 
-def _line(name: str, python: str, arguments: Sequence[str] = (), environment: dict[str, str] | None = None) -> str:
-    """The line that calls a hook of ours from another program's shell script."""
-    variables = [f"{key}={shlex.quote(value)}" for key, value in (environment or {}).items()]
-    given = ['"$@"'] if name in HOOKS else [shlex.quote(argument) for argument in arguments]
-    return " ".join((*variables, shlex.quote(python), "-I", "-m", "chainverify", "hook", name, *given, "|| exit $?"))
-
-
-def hooks_directory(repo: Repository) -> Path:
-    """Where git looks for this repository's hooks (githooks(5)): `core.hooksPath`, else the common directory's `hooks`.
-
-    Raises `UsageError` where `core.hooksPath` is empty, which git reads as the working directory, or lies outside the repository,
-    where a hook would act on every repository that shares it.
-    """
-    configured = repo.config("core.hooksPath")
-    if configured == "":
-        raise UsageError(
-            "core.hooksPath is set to nothing, so git looks for hooks in whatever directory it is in",
-            hint="remove it: git config --unset core.hooksPath",
-        )
-    answer = repo.run("rev-parse", "--git-path", "hooks").removesuffix(b"\n")
-    directory = Path(os.path.normpath(repo.directory / os.fsdecode(answer)))
-    roots = [repo.git_dir, repo.common_dir, *([repo.worktree] if repo.worktree else [])]
-    if configured is not None and not any(directory.is_relative_to(os.path.normpath(root)) for root in roots):
-        raise UsageError(
-            f"core.hooksPath is {configured}, which other repositories may share",
-            hint='call it from the hook there: chainverify hook commit-msg "$1"',
-        )
-    return directory
-
-
-def script(name: str, *, python: str, arguments: Sequence[str] = (), environment: dict[str, str] | None = None) -> str:
-    """The text of a hook file: Python under an absolute interpreter, or a POSIX shell that starts it.
-
-    The shell is there for interpreters whose path a first line cannot hold: with blanks, or too long. The second line is
-    the marker with the digest of all other lines.
-    """
-    flags = "-IS" if name in HOOKS else "-I"
-    # str(), for Python's -c gets it inside single quotes: no quote may be in the text, repr() of a path may choose one
-    site = _literal(str(Path(chainverify.__file__).parent.parent))
-    variables = "".join(f"os.environ[{_literal(key)}] = {_literal(value)}\n" for key, value in (environment or {}).items())
-    extra = "".join(f"{_literal(argument)}, " for argument in arguments)
-    what = "commit" if name in HOOKS else "push"
-    body = (
-        "import os\nimport sys\n"
-        "try:\n"
-        f"    sys.path.append({site})\n"
-        "    from chainverify._entry import hook\n"
-        "except BaseException as error:\n"
-        f'    sys.stderr.write("chainverify: cannot be started, so this {what} is refused: " + repr(error)[:200] + "\\n"\n'
-        f'                     "  install chainverify for " + sys.executable + " again, or run: chainverify install\\n")\n'
-        "    sys.exit(3)\n"
-        f"{variables}"
-        f'sys.exit(hook("{name}", [{extra}*sys.argv[1:]]))\n'
-    )
-    shebang = f"#!{python} {flags}"
-    if len(os.fsencode(shebang)) <= SHEBANG_MAX and not any(c.isspace() for c in python) and python.startswith("/"):
-        return _marked(shebang, body)
-    quoted = "'" + python.replace("'", "'\\''") + "'"
-    return _marked(
-        "#!/bin/sh",
-        f"python={quoted}\n"
-        'if [ ! -x "$python" ]; then\n'
-        f'    echo "chainverify: $python is not there, so this {what} is refused; run: chainverify install" >&2\n'
-        "    exit 3\n"
-        "fi\n"
-        f"exec \"$python\" {flags} -c '\n{body}' \"$@\"\n",
-    )
-
-
-def ours(text: str) -> bool | None:
-    """Whether a hook file is one that `script` wrote and nobody changed; None where it is not ours at all."""
-    first, _, rest = text.partition("\n")
-    marker, _, body = rest.partition("\n")
-    if not marker.startswith(MARKER):
-        return None
-    return text == _marked(first, body)
-
-
-def _marked(first: str, body: str) -> str:
-    digest = hashlib.sha256(f"{first}\n{body}".encode("utf-8", "surrogateescape")).hexdigest()
-    return f"{first}\n{MARKER}{digest}\n{body}"
-
-
-def _literal(text: str) -> str:
-    """A Python string literal in double quotes, in ASCII and without single quotes, so that a shell can quote it too."""
-    return '"' + "".join(c if c.isascii() and (c.isalnum() or c in " /._-+=:@,~") else _escaped(c) for c in text) + '"'
-
-
-def _escaped(c: str) -> str:
-    return f"\\U{ord(c):08x}"
-
-
-def _read(path: Path) -> str | None:
-    """The text of a hook file, None where nothing is there. Raises `UsageError` for what is no regular file of text."""
+def plan_removal(repo: Repository, hooks: Sequence[str] = LOCAL) -> tuple[Change, ...]:
+    """What `uninstall` removes: only what is there and ours. Raises `UsageError` for what is ours and was changed."""
+    _known(hooks)
+    settings = config.effective(repo.directory)
+    own = HooksPath(repo.common_dir / "hooks", None, inside=True)
     try:
-        found = path.lstat()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise UsageError(f"cannot look at the hook {path}: {error.strerror}") from error
-    if not stat.S_ISREG(found.st_mode) or found.st_size > HOOK_BYTES_MAX:
-        return ""
-    try:
-        return path.read_bytes().decode("utf-8", "surrogateescape")
-    except OSError as error:
-        raise UsageError(f"cannot read the hook {path}: {error.strerror}") from error
+        path = hooks_path(repo, settings)
+    except UsageError:
+        path = own
+    directories = [own, *([path] if path.inside and path.directory != own.directory else [])]
+    changes = [change for each in directories for change in _without_files(each, hooks)]
+    # husky's scripts are looked at whether or not its directory is in force
+    husky = [path.directory.parent] if path.inside and path.directory.name == "_" else []
+    husky += [repo.worktree / ".husky"] if repo.worktree else []
+    changes += [_unblock(directory / event) for directory in dict.fromkeys(husky) for event in hooks]
+    changes += _settings(config.path_of("repository", repo.directory), (), hooks)
+    local = managers.lefthook_local(repo.worktree) if repo.worktree else None
+    if local is not None:
+        changes.append(_without_lefthook(local, hooks))
+    return tuple(change for change in changes if change.changed)
 
 
-def _check_free(path: Path, hint: str) -> None:
-    text = _read(path)
-    if text is None or ours(text):
+def plan_global(directory: Path, wish: Wish) -> tuple[Change, ...]:
+    """What `install --global` writes: configured hooks of this user, for all repositories, or files in a global `core.hooksPath`.
+
+    Raises `UsageError` where this git has neither.
+    """
+    _known(wish.hooks)
+    shared = _global_path(config.effective(directory))
+    if wish.way != "files" and config.version(directory) >= hookconfig.SINCE:
+        return tuple(_settings(config.path_of("global", directory), wish.hooks, (), wish.python))
+    if wish.way == "config" or shared is None:
+        raise _too_old(directory)
+    changes = []
+    for event in wish.hooks:
+        hook = shared / event
+        text = hookfiles.read(hook)
+        hookfiles.check_free(_beside(hook, text), _add(event, wish.python))
+        changes.append(_file(_beside(hook, text), hookfiles.script(event, python=wish.python)))
+    return tuple(changes)
+
+
+def plan_global_removal(directory: Path, hooks: Sequence[str] = LOCAL) -> tuple[Change, ...]:
+    """What `uninstall --global` removes. Raises as `plan_removal` does."""
+    _known(hooks)
+    shared = _global_path(config.effective(directory))
+    files = _without_files(HooksPath(shared, None, inside=True), hooks) if shared else []
+    changes = [*_settings(config.path_of("global", directory), (), hooks), *files]
+    return tuple(change for change in changes if change.changed)
+
+
+def _place(
+    repo: Repository, event: str, wish: Wish, places: _Places, *, settings: Sequence[Setting], path: HooksPath, able: bool
+) -> None:
+    """Choose the place of one hook."""
+    running = [each for each in hookconfig.listed(settings, event) if hookconfig.ours(each.command or "") is not None]
+    if able and wish.way != "files" and any(each.scope not in {"local", "worktree"} and each.enabled for each in running):
+        places.covered.append(event)
         return
-    if ours(text) is False:
+    if wish.way == "config" or (able and wish.way == "auto" and running):
+        places.configured.append(event)
+        return
+    hook = path.directory / event
+    text = hookfiles.read(hook) if path.inside else None
+    place = _beside(hook, text)
+    taken = hookfiles.read(place) if path.inside else None
+    if path.inside and (taken is None or hookfiles.ours(taken) is not None):
+        hookfiles.check_free(place, "")
+        places.files[place] = hookfiles.script(event, python=wish.python)
+        return
+    if able and wish.way == "auto":
+        places.configured.append(event)
+        return
+    if not path.inside:
+        setting = path.setting
         raise UsageError(
-            f"the hook {path} is chainverify's, but somebody changed it", hint="keep the change elsewhere and remove the file"
+            f"core.hooksPath is {setting.value if setting else path.directory}, which other repositories may share",
+            hint=f"put it there for all of them with --global; or, in a hook there, {_add(event, wish.python)}",
         )
-    raise UsageError(f"there is already another hook: {path}", hint=hint)
+    manager = managers.recognise(hook, text or "")
+    if manager is not None and manager.name == "husky":
+        _on_path(event, wish.python)
+        places.blocks.append(managers.husky_file(hook))
+    elif manager is not None and manager.name == "lefthook":
+        places.lefthook.append(event)
+    else:
+        hookfiles.check_free(place, _add(event, wish.python))
 
 
-def _write(path: Path, text: str) -> Installed:
-    """Replace the file as a whole; a half-written hook would be run."""
-    if _read(path) == text and os.access(path, os.X_OK):
-        return Installed(path, changed=False)
+def _beside(hook: Path, text: str | None) -> Path:
+    """The file for our script: the hook itself, or the one that pre-commit and prek run before they do anything."""
+    manager = managers.recognise(hook, text) if text else None
+    if manager is not None and manager.name in {"pre-commit", "prek"}:
+        return hook.with_name(hook.name + managers.LEGACY)
+    return hook
+
+
+def _file(path: Path, text: str) -> Change:
+    before = hookfiles.read(path)
+    mode = stat.S_IMODE(path.stat().st_mode) if before is not None else None
+    return Change(path, before, text, executable=True, mode=mode)
+
+
+def _without_files(path: HooksPath, hooks: Iterable[str]) -> list[Change]:
+    """The removal of the files of ours in a directory of hooks."""
+    found = []
+    for event in hooks:
+        for file in (path.directory / event, path.directory / f"{event}{managers.LEGACY}"):
+            if hookfiles.is_ours(file):
+                found.append(Change(file, hookfiles.read(file), None))
+    return found
+
+
+def _block(path: Path) -> Change:
+    before = hookfiles.read_shared(path)
+    return Change(path, before, _in(path, lambda: managers.with_block(before, path.name)))
+
+
+def _unblock(path: Path) -> Change:
+    # a link and a file that is no script hold nothing of ours
+    before = hookfiles.read(path)
+    return Change(path, before, _in(path, lambda: managers.without_block(before)[0]) if before else before)
+
+
+def _in(path: Path, edit: Callable[[], str | None]) -> str | None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=".chainverify-", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(text.encode("utf-8", "surrogateescape"))
-            Path(temporary).chmod(0o755)
-            Path(temporary).replace(path)
-        except OSError:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise UsageError(f"cannot write the hook {path}: {error.strerror}") from error
-    return Installed(path, changed=True)
+        return edit()
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}", hint=error.hint) from error
 
 
-def _remove(path: Path) -> Installed:
-    text = _read(path)
-    state = None if text is None else ours(text)
-    if state is None:
-        return Installed(path, changed=False)
-    if state is False:
-        raise UsageError(f"the hook {path} was changed after it was installed", hint="look at it and remove it yourself")
-    try:
-        path.unlink()
-    except OSError as error:
-        raise UsageError(f"cannot remove the hook {path}: {error.strerror}") from error
-    return Installed(path, changed=True)
+def _settings(file: Path, add: Sequence[str], drop: Sequence[str], python: str = "") -> list[Change]:
+    """A configuration file with our hooks `add` and without `drop`, in one write: git dies on an event without a command."""
+    before = config.read(file)
+    data = before or b""
+    parts = (*hookconfig.OURS, *hookconfig.OTHERS)
+    held = config.values(data, [hookconfig.key(event, part) for event in (*add, *drop) for part in parts])
+    wanted: dict[str, Sequence[str | None]] = {}
+    sections = []
+    for event in (*add, *drop):
+        hookconfig.check(held[hookconfig.key(event, "command")], event, str(file))
+        if event in add:
+            wanted[hookconfig.key(event, "command")] = [hookconfig.command(event, python)]
+            wanted[hookconfig.key(event, "event")] = [event]
+        elif any(held[hookconfig.key(event, part)] for part in hookconfig.OTHERS):
+            wanted |= {hookconfig.key(event, part): () for part in hookconfig.OURS}
+        elif any(held[hookconfig.key(event, part)] for part in hookconfig.OURS):
+            # whole: where a comment stands before it, git keeps the head of a section that it has emptied
+            sections.append(f"hook.{hookconfig.PREFIX}{event}")
+    if not add and not any(held.values()):
+        return []
+    after = config.changed(data, wanted)
+    for section in sections:
+        after = config.changed(after, {}, section)
+    return [Change(file, _text(before), _text(after), settings=True)]
+
+
+def _lefthook(top: Path, hooks: Sequence[str], python: str) -> Change:
+    local = managers.lefthook_local(top)
+    before = hookfiles.read(local) if local else None
+    if local is None or (before is not None and hookfiles.ours(before) is None):
+        raise UsageError(
+            f"lefthook runs the {hooks[0]} hook, and {local or 'its configuration'} is not chainverify's to change",
+            hint=f"add to it:\n{managers.snippet('lefthook', hooks)}",
+        )
+    if before is not None and not hookfiles.ours(before):
+        raise hookfiles.changed(local)
+    events = dict.fromkeys((*(managers.lefthook_events(before) if before else ()), *hooks))
+    return Change(local, before, managers.lefthook_text([each for each in LOCAL if each in events], python))
+
+
+def _without_lefthook(local: Path, hooks: Sequence[str]) -> Change:
+    before = hookfiles.read(local)
+    if not hookfiles.is_ours(local) or before is None:
+        return Change(local, before, before)
+    left = [event for event in managers.lefthook_events(before) if event not in hooks]
+    return Change(local, before, managers.lefthook_text(left, sys.executable) if left else None)
+
+
+def _apply(change: Change) -> Installed:
+    if not change.changed:
+        return Installed(change.path, changed=False)
+    if change.settings:
+        config.replace(change.path, _bytes(change.before), _bytes(change.after))
+        return Installed(change.path, changed=True)
+    return hookfiles.carry_out(change)
+
+
+def _global_path(settings: Sequence[Setting]) -> Path | None:
+    """The user's own `core.hooksPath`, None where there is none."""
+    found = [each.value for each in settings if each.name == "core.hookspath" and each.scope == "global"]
+    return Path(found[-1]).expanduser().absolute() if found and found[-1] else None
+
+
+def _known(hooks: Sequence[str]) -> None:
+    unknown = [name for name in hooks if name not in LOCAL]
+    if unknown:
+        raise UsageError(f"no such hook: {unknown[0]!r}, expected {', '.join(LOCAL)}")
+
+
+def _too_old(directory: Path) -> UsageError:
+    version = ".".join(map(str, config.version(directory)))
+    return UsageError(
+        f"git {version} has no configured hooks, which came with 2.54",
+        hint="use a newer git, or install in each repository by files; a core.hooksPath for all repositories would switch off "
+        "the hooks that each has of its own, so none is set for you",
+    )
+
+
+def _on_path(event: str, python: str) -> None:
+    if shutil.which("chainverify") is None:
+        raise UsageError(
+            f"husky's {event} script is shared with the team and calls chainverify by its name, which is not on PATH",
+            hint=f"put it on PATH: export PATH={shlex.quote(str(Path(python).parent))}:$PATH",
+        )
+
+
+def _add(event: str, python: str) -> str:
+    return f"add this line to it, or to its manager: {hookfiles.line(event, python)}"
+
+
+def _text(data: bytes | None) -> str | None:
+    return None if data is None else data.decode("utf-8", "surrogateescape")
+
+
+def _bytes(text: str | None) -> bytes | None:
+    return None if text is None else text.encode("utf-8", "surrogateescape")

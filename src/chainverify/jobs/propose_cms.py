@@ -6,12 +6,11 @@ signature. That says who could have made it, and never whose it is.
 
 from __future__ import annotations
 
-import base64
 import shlex
-import textwrap
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from chainverify.errors import ChainverifyError
+from chainverify.formats import pem
 from chainverify.jobs.enrol import stem
 from chainverify.model.signing import Clock, Evidence, Format, GitsignMaterial, KeyMaterial, SignatureOptions, SigningMaterial
 from chainverify.policy import edit
@@ -114,8 +113,7 @@ def _save(certificate: Certificate, where: str) -> list[str]:
     """How the certificate gets into a file: the signature brings it along."""
     if len(certificate.der) > MAX_SHOWN_BYTES:
         return [f"Get the certificate from its owner, in PEM or DER, and save it as {where}."]
-    text = textwrap.wrap(base64.b64encode(certificate.der).decode("ascii"), 64)
-    block = ("-----BEGIN CERTIFICATE-----", *text, "-----END CERTIFICATE-----")
+    block = pem.certificate(certificate.der)
     return [f"Save it as {where} (without # and spaces):", *(f"  {line}" for line in block)]
 
 

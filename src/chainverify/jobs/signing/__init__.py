@@ -1,0 +1,1 @@
+"""`sign-setup`: the developer's own keys found, git set up with one of them, the setup proved, and undone."""
