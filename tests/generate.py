@@ -118,7 +118,8 @@ def policy_page() -> str:
             if "not enforced by this version yet" in value.get("description", ""):
                 pending.append(f"{path}{key}")
             elif inner is not None:
-                nested.append((key, inner, "anyOf" in value))
+                named = f"{key}.NAME" if "additionalProperties" in value and "properties" not in value else key
+                nested.append((named, inner, any(each.get("type") == "array" for each in value.get("anyOf", ()))))
             else:
                 plain.append((key, value))
         required = set(node.get("required", ()))
@@ -151,8 +152,8 @@ def policy_page() -> str:
 
 def _table_of(value: dict[str, Any]) -> dict[str, Any] | None:
     """The table that a key holds, itself or as the element of an array; None for plain values."""
-    for candidate in (value, *value.get("anyOf", ())):
-        if "properties" in candidate:
+    for candidate in (value, *value.get("anyOf", ()), value.get("additionalProperties")):
+        if isinstance(candidate, dict) and "properties" in candidate:
             return dict(candidate)
     return None
 

@@ -63,6 +63,23 @@ def test_the_fast_path_imports_what_is_on_the_list(tmp_path: Path) -> None:
     assert names - OURS <= STANDARD
 
 
+TRAILERS = {
+    "chainverify.formats.trailers", "chainverify.hook.people", "chainverify.rules.sign_off", "chainverify.rules.trailers",
+}  # fmt: skip
+"""What a policy that asks for trailers and sign-offs adds, and one that does not is spared."""
+
+
+def test_what_only_some_policies_ask_for_is_as_cheap(tmp_path: Path) -> None:
+    asked = 'trailers = { Reviewed-by = { min = 1, value = ".+" } }\nsign-off = "exact"\nconventional = true\n'
+    hooked = Hooked(tmp_path / "repo", POLICY + asked)
+    assert hooked.commit("JIRA-1: feat: x\n\nReviewed-by: B\nSigned-off-by: A <a@example.org>").returncode == 0
+    hooked.git("config", "user.name", "A")
+    hooked.git("config", "user.email", "a@example.org")
+    names = imported(hooked)
+    assert {name for name in names if name.startswith("chainverify")} == OURS | TRAILERS | {"chainverify.rules.conventional"}
+    assert names - OURS <= STANDARD | TRAILERS | {"chainverify.rules.conventional"}
+
+
 def test_the_list_would_notice(tmp_path: Path) -> None:
     hooked = Hooked(tmp_path / "repo")
     (hooked.repo.git_dir / "COMMIT_EDITMSG").write_text("JIRA-1: x\n")

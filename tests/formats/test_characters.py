@@ -138,6 +138,8 @@ def test_a_large_text_takes_linear_time() -> None:
         ("JIRA-\u0661\u0662", "JIRA-12"),
         ("JIRA\u20111:\u00a0x", "JIRA-1: x"),
         ("plain", "plain"),
+        ("\U0001d409\U0001d43c\u211d\U0001d538-\u00b2\u2460", "JIRA-21"),
+        ("\u2026 \u00bd \u00e9", "\u2026 \u00bd \u00e9"),
     ],
 )
 def test_lookalikes(text: str, plain: str) -> None:

@@ -217,3 +217,12 @@ def test_budgets_are_what_the_messages_say() -> None:
     assert compile_pattern("(" * pattern.NESTING_MAX + "a" + ")" * pattern.NESTING_MAX).search("a")
     with pytest.raises(Malformed, match="at most 2000 states"):
         compile_pattern("(ab{500}){5}")
+
+
+def test_more_steps_than_are_remembered() -> None:
+    found = compile_pattern("^a.*b$")
+    every = "".join(map(chr, range(0x4E00, 0x4E00 + pattern.MOVES_MAX + 500)))
+    for _ in range(3):
+        assert found.search(f"a{every}b")
+        assert not found.search(f"a{every}")
+        assert not found.search(f"b{every}b")

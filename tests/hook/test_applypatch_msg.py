@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.hook.clone import Clone
+from tests.world.repository import Person
 
 pytestmark = pytest.mark.tool("git")
 
@@ -61,6 +62,20 @@ def test_bad_patches(clone: Clone, message: str) -> None:
     assert "  --> .git/rebase-apply/final-commit:1:1\n" in said
     assert "chainverify: the patch was not applied" in said
     assert clone.subject() == "JIRA-1: start"
+
+
+def test_a_sign_off_is_the_author_s_of_the_patch(clone: Clone) -> None:
+    clone.policy("version = 1\n[messages]\nsign-off = 'exact'\n")
+    author = Person("B O'Neil", "b@example.org")
+    for name, good in (("B O'Neil", True), ("A", False)):
+        before = clone.repo.tip() or ""
+        clone.repo.commit(f"x\n\nSigned-off-by: {name} <b@example.org>\n", {"x": name}, author=author)
+        (file,) = clone.git("format-patch", "-k", "-o", str(clone.repo.path.parent / name), before).stdout.split("\n")[:-1]
+        clone.good("reset", "-q", "--hard", before)
+        if good:
+            assert clone.good("am", "-q", "-k", file) == ""
+        else:
+            assert "message-sign-off" in clone.bad("am", "-q", "-k", file)
 
 
 @pytest.mark.parametrize("where", ["top", "subdirectory", "worktree"])

@@ -19,7 +19,7 @@ from chainverify.jobs import install
 from chainverify.jobs.messages import check_messages, judge_file
 from chainverify.model.report import FAIL, PASS
 from chainverify.policy import cache
-from chainverify.policy.model import MessagesPolicy
+from chainverify.policy.model import ConventionalPolicy, MessagesPolicy, TrailerPolicy
 from tests.rules.test_messages import CHARACTERS, EVASIONS, GOOD, SCISSORS
 from tests.world.repository import Repository
 
@@ -659,9 +659,15 @@ def test_a_spoiled_cache_is_not_used(hooked: Hooked, spoil: Callable[[Path], obj
 
 
 def test_no_damage_to_the_cache_is_misread(tmp_path: Path) -> None:
-    policy = RULES._replace(pattern="a+", subject_max=72, allow_fixup=True, insert_ticket=False, introduction="f" * 40)
-    rules = (("message-ticket", "advise"), ("image-not-pinned", "off"))
-    assert cache.store(str(tmp_path), b"policy", "1", policy, rules)
+    policy = RULES._replace(
+        pattern="a+", subject_max=72, allow_fixup=True, introduction="f" * 40, ticket_where="trailer:Ticket", tickets_max=3,
+        conventional=ConventionalPolicy(("feat", "fix"), ("api",)), sign_off="mailmap", mailmap=("a", "b"), insert_ticket=False,
+        trailers=(TrailerPolicy("Reviewed-by", 1, None, ".+", duplicates=False), TrailerPolicy("X", max=0)),
+    )
+    refs = ((("refs/heads/wip/**", "refs/heads/x"), RULES._replace(allow_fixup=True)),)
+    people = (("a@example.org", "b@example.org"), ("c@example.org", "d@example.org"))
+    written = cache.Entry(policy, {"message-ticket": "advise"}, refs, people)
+    assert cache.store(str(tmp_path), b"policy", "1", written)
     path = tmp_path / cache.FILE
     good = path.read_bytes()
     found = cache.load(str(tmp_path), b"policy", "1")
@@ -669,6 +675,10 @@ def test_no_damage_to_the_cache_is_misread(tmp_path: Path) -> None:
     assert found.messages is not None
     assert {name: getattr(found.messages, name) for name in MessagesPolicy._fields} == policy._asdict()
     assert found.rules == {"message-ticket": "advise"}
+    assert found.people == people
+    ((globs, rules),) = found.refs
+    assert globs == refs[0][0]
+    assert {name: getattr(rules, name) for name in MessagesPolicy._fields} == refs[0][1]._asdict()
     assert cache.load(str(tmp_path), b"policY", "1") is None
     assert cache.load(str(tmp_path), b"policy", "2") is None
     for cut in range(len(good)):
@@ -683,7 +693,7 @@ def test_no_damage_to_the_cache_is_misread(tmp_path: Path) -> None:
 
 def test_a_git_directory_that_cannot_be_written_is_no_failure(tmp_path: Path) -> None:
     (tmp_path / "chainverify").write_text("in the way")
-    assert cache.store(str(tmp_path), b"", "1", None, ()) is False
+    assert cache.store(str(tmp_path), b"", "1", cache.Entry(None, {})) is False
 
 
 # --- calls that go wrong

@@ -97,6 +97,33 @@ def test_whatever_is_there_stays(data: bytes, typed: bool) -> None:
     assert inserted(after, "JIRA-12", RULES, typed=True) == after or b"JIRA-12" not in after
 
 
+TRAILER = RULES._replace(ticket_where="trailer:Ticket")
+
+
+@pytest.mark.parametrize(
+    ("text", "typed", "after"),
+    [
+        ("add x\n", True, "add x\n\nTicket: JIRA-12\n"),
+        ("add x", True, "add x\n\nTicket: JIRA-12\n"),
+        ("add x\n\nbody\n", True, "add x\n\nbody\n\nTicket: JIRA-12\n"),
+        ("add x\n\nReviewed-by: B\n", True, "add x\n\nReviewed-by: B\nTicket: JIRA-12\n"),
+        ("add x\n\nbody\n\nReviewed-by: B\n", True, "add x\n\nbody\n\nReviewed-by: B\nTicket: JIRA-12\n"),
+        ("add x\n\nticket: JIRA-7\n", True, None),
+        ("add JIRA-12\n", True, "add JIRA-12\n\nTicket: JIRA-12\n"),
+        ("fixup! add x\n", True, None),
+        ("", True, None),
+        ("\n# help\n", False, "\n\nTicket: JIRA-12\n\n# help\n"),
+        ("", False, "\n\nTicket: JIRA-12\n"),
+        ("\n\nSigned-off-by: A\n\n# help\n", False, "\n\nTicket: JIRA-12\nSigned-off-by: A\n\n# help\n"),
+        ("\n\nTicket: JIRA-1\n", False, None),
+        ("Summary of it\n", False, None),
+    ],
+)
+def test_where_a_trailer_goes(text: str, typed: bool, after: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_EDITOR", ":")
+    assert inserted(text.encode(), "JIRA-12", TRAILER, typed=typed).decode() == (text if after is None else after)
+
+
 # --- in git
 
 @pytest.fixture
@@ -294,6 +321,34 @@ def test_other_separators(tmp_path: Path) -> None:
     clone.good("checkout", "-q", "-b", "JIRA-12")
     clone.good("commit", "-q", "--allow-empty", "-m", "add x")
     assert clone.subject() == "JIRA-12 - add x"
+
+
+def test_tickets_in_trailers(tmp_path: Path) -> None:
+    clone = Clone(tmp_path / "repo", POLICY + 'ticket-where = "trailer:Ticket"\n', ("prepare-commit-msg", "commit-msg"))
+    clone.good("checkout", "-q", "-b", "JIRA-12")
+    show = ("log", "-1", "--format=%s|%(trailers:key=Ticket,valueonly)")
+    for options in (["-m", "add x"], ["-m", "add x", "-m", "body"], ["-s", "-m", "add x"], ["-m", "add x", "--trailer", "A: b"]):
+        assert clone.good("commit", "-q", "--allow-empty", *options) == ""
+        assert clone.git(*show).stdout == "add x|JIRA-12\n\n", options
+    for more in ([], ["-s"], ["-v"]):
+        assert clone.good("commit", "-q", "--allow-empty", *more, env={"GIT_EDITOR": "sed -i '1s/$/add y/'"}) == ""
+        assert clone.git(*show).stdout == "add y|JIRA-12\n\n", more
+    assert "message-ticket" in clone.bad("commit", "-q", "--allow-empty", env={"GIT_EDITOR": "true"})
+
+
+def test_rules_of_the_branch(tmp_path: Path) -> None:
+    refs = '[[refs]]\nmatch = ["refs/heads/wip/**"]\nmessages = {{ {} }}\n'
+    clone = Clone(tmp_path / "repo", POLICY + refs.format("tickets = []"), ("prepare-commit-msg", "commit-msg"))
+    clone.good("checkout", "-q", "-b", "wip/JIRA-12")
+    clone.good("commit", "-q", "--allow-empty", "-m", "add x")
+    assert clone.subject() == "add x"
+    clone.policy(POLICY + refs.format('tickets = ["FEATURE"]'))
+    clone.good("checkout", "-q", "-b", "wip/FEATURE-12")
+    clone.good("commit", "-q", "--allow-empty", "-m", "add x")
+    assert clone.subject() == "FEATURE-12: add x"
+    clone.policy(POLICY + refs.format('separator = " "') + refs.format('separator = "; "'))
+    clone.good("checkout", "-q", "-b", "wip/JIRA-13")
+    clone.bad("commit", "-q", "--allow-empty", "-m", "add x")
 
 
 def test_what_it_cannot_do_keeps_nobody_from_committing(tmp_path: Path) -> None:

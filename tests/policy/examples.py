@@ -140,6 +140,24 @@ reverts = "judge"
 allow-fixup = true
 insert-ticket = false
 """,
+    "messages with trailers": HEAD + """
+[messages]
+tickets = ["JIRA"]
+ticket-where = "trailer:Ticket"
+tickets-max = 3
+conventional = { types = ["feat", "fix"], scopes = ["api", "the cli"] }
+trailers = { Reviewed-by = { min = 1, value = '[^<]+ <[^@]+@example\\.org>' }, Change-Id = { max = 1, duplicates = false } }
+sign-off = "committer"
+mailmap = ["mailmap"]
+insert-ticket = false
+[[refs]]
+match = "refs/heads/wip/**"
+messages = { allow-fixup = true, tickets = [], trailers = {}, sign-off = "off", conventional = false }
+[[refs]]
+match = "refs/heads/release/*"
+messages = { conventional = true, tickets = "JIRA", tickets-max = 1, reverts = "judge" }
+""",
+    "conventional by default": HEAD + "[messages]\nconventional = true\n",
     "refs": HEAD + PEOPLE + """
 [[refs]]
 match = ["refs/heads/main", "refs/heads/release/*"]
@@ -244,11 +262,6 @@ BAD: tuple[Bad, ...] = (
         Bad(f"pending {key}", HEAD + f"[{section}]\n{text}\n", f"{section}.{key}", 3, "not enforced by this version yet", hint,
             True)
         for section, key, text, hint in (
-            ("messages", "ticket-where", 'ticket-where = "trailer:Ticket"', '"subject"'),
-            ("messages", "conventional", "conventional = true", "false"),
-            ("messages", "conventional", "conventional = 0", "false"),
-            ("messages", "trailers", "trailers = { Reviewed-by = { min = 1 } }", ""),
-            ("messages", "sign-off", 'sign-off = "exact"', '"off"'),
             ("images", "platforms", 'platforms = ["linux/amd64"]', '"any"'),
             ("images", "renderers", 'renderers = ["helm"]', ""),
             ("images", "when", 'when = "defer"', '"push"'),
@@ -290,8 +303,48 @@ BAD: tuple[Bad, ...] = (
     ),
     Bad("pending push-certificate", HEAD + '[[refs]]\nmatch = "refs/**"\npush-certificate = "require"\n',
         "refs[0].push-certificate", 4, "not enforced", "", True),
-    Bad("pending ref messages", HEAD + '[[refs]]\nmatch = "refs/**"\n[refs.messages]\nallow-fixup = true\n',
-        "refs[0].messages", 4, "not enforced", "", True),
+    *(
+        Bad(f"messages {text}", HEAD + f"[messages]\n{text}\n", f"messages.{key}", 3, words, hint, schema)
+        for text, key, words, hint, schema in (
+            ("conventional = 0", "conventional", "expected false, true or a table", "", True),
+            ("conventional = { types = [] }", "conventional.types", "at least 1 value", "leave the key out", True),
+            ('conventional = { types = ["a b"] }', "conventional.types[0]", 'such as "feat"', "", True),
+            ('conventional = { scopes = ["a)"] }', "conventional.scopes[0]", "without parentheses", "", True),
+            ("conventional = { type = 1 }", "conventional.type", "unknown key", "'types'", True),
+            ('ticket-where = "body"', "ticket-where", '"trailer:NAME"', "", True),
+            ('ticket-where = "trailer:A b"', "ticket-where", '"trailer:NAME"', "", True),
+            ('ticket-where = "trailer:Ticket"', "ticket-where", "no tickets are asked for", 'tickets = ["JIRA"]', False),
+            ("tickets-max = 2", "tickets-max", "none are asked for", 'tickets = ["JIRA"]', False),
+            ("tickets-max = 21", "tickets-max", "from 1 to 20", "", True),
+            ("trailers = []", "trailers", "expected a table of tables", "", True),
+            ("trailers = { Reviewed-by = 1 }", "trailers.Reviewed-by", "expected a table", "", True),
+            ("trailers = { Reviewed-by = {} }", "trailers.Reviewed-by", "asks for nothing", "min = 1", False),
+            ("trailers = { Reviewed-by = { min = 2, max = 1 } }", "trailers.Reviewed-by.max", "fewer than", "", False),
+            ("trailers = { Reviewed-by = { value = 'a)|(b' } }", "trailers.Reviewed-by.value", "not supported", "", False),
+            ("trailers = { Reviewed-by = { value = '(?=a)' } }", "trailers.Reviewed-by.value", "not supported", "", False),
+            ("trailers = { Reviewed-by = { value = 'a^' } }", "trailers.Reviewed-by.value", "can never match", "", False),
+            ("trailers = { Reviewed-by = { least = 1 } }", "trailers.Reviewed-by.least", "unknown key", "", True),
+            ('trailers = { "Reviewed by" = { min = 1 } }', 'trailers."Reviewed by"', "letters, digits and hyphens", "", True),
+            ("trailers = { A = { min = 1 }, a = { max = 0 } }", "trailers.a", "the same name", "leave one", False),
+            ('sign-off = "author"', "sign-off", '"committer"', "", True),
+            ("sign-off = true", "sign-off", '"committer"', "", True),
+            ("insert-ticket = 1", "insert-ticket", "true or false", "", True),
+        )
+    ),
+    Bad("mailmap nobody reads", HEAD + '[messages]\nsign-off = "email"\nmailmap = "m"\n', "messages.mailmap", 4,
+        'no meaning under sign-off = "email"', 'sign-off = "mailmap"'),
+    *(
+        Bad(f"ref messages {text}", HEAD + f'[messages]\n[[refs]]\nmatch = "refs/**"\n[refs.messages]\n{text}\n',
+            f"refs[0].messages.{key}", 6, words, "", schema)
+        for text, key, words, schema in (
+            ("introduction = 1", "introduction", "unknown key", True),
+            ("insert-ticket = true", "insert-ticket", "unknown key", True),
+            ("pattern = '(a'", "pattern", "expected ')'", False),
+            ('ticket-where = "trailer:Ticket"', "ticket-where", "no tickets are asked for", False),
+        )
+    ),
+    Bad("ref messages without messages", HEAD + '[[refs]]\nmatch = "refs/**"\n[refs.messages]\nallow-fixup = true\n',
+        "refs[0].messages", 4, "there are none", "add [messages]"),
     Bad("pending protected", HEAD + '[[protected]]\npaths = ["**"]\napprovals = 2\n', "protected", 2, "not enforced", "", True),
     *(
         Bad(f"pending server {key}", HEAD + f"[server]\n{key} = {value}\n", f"server.{key}", 3, "not enforced", "", True, True)

@@ -18,10 +18,11 @@ from chainverify.model.gitobject import Ident, Tag
 from chainverify.model.report import FAIL, UNKNOWN, Finding, Subject
 from chainverify.model.signing import Clock, Evidence, Format, SignatureOptions, SigningMaterial
 from chainverify.output import text
-from chainverify.policy.model import ImagesPolicy, MessagesPolicy, Policy, RefPolicy, Signer
+from chainverify.policy.model import ImagesPolicy, MessagesPolicy, Policy, RefPolicy, Signer, TrailerPolicy
 from chainverify.rules import images, manifests, refs, signatures
 from chainverify.rules import messages as message_rules
 from chainverify.rules.refs import RefChange
+from chainverify.rules.sign_off import People
 from chainverify.rules.table import RULES
 from chainverify.signatures import backends
 from tests.world.images import Signer as ImageSigner
@@ -65,7 +66,9 @@ def git_id(data: str) -> str:
 
 
 def message(subject: str, **policy: object) -> Finding:
-    facts = message_rules.MessageFacts(encoding=message_format.decode(b"x" * 12 + b"\xff", None)[1] if not subject else "")
+    alice = ("Alice Example", "alice@example.org")
+    encoding = message_format.decode(b"x" * 12 + b"\xff", None)[1] if not subject else ""
+    facts = message_rules.MessageFacts(encoding=encoding, people=People(alice, alice))
     return message_rules.judge(subject or "x", facts, MessagesPolicy(**policy), ABOUT)[0]  # type: ignore[arg-type]
 
 
@@ -120,6 +123,8 @@ PRINTED: dict[str, Callable[[], Finding]] = {
     "message-pattern": lambda: message("Fix the build", pattern="^[a-z]+: .+"),
     "message-subject": lambda: message("x" * 91, subject_max=72),
     "message-body": lambda: message("x\n\n" + "y" * 133, body_line_max=100),
+    "message-trailer": lambda: message("x", trailers=(TrailerPolicy("Reviewed-by", 1),)),
+    "message-sign-off": lambda: message("x", sign_off="exact"),
     "message-characters": lambda: message("x \u202e y"),
     "message-encoding": lambda: message(""),
     "ref-delete": lambda: ref("refs/heads/main", OID, None),

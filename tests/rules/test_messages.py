@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from chainverify.model.report import FAIL, PASS, SKIP, VERIFIED, Subject
 from chainverify.policy.model import MessagesPolicy
 from chainverify.rules import messages
-from chainverify.rules.messages import MessageFacts, claimed_revert, judge, nearest, without_fixups
+from chainverify.rules.messages import MessageFacts, claimed_revert, judge, without_fixups
+from chainverify.rules.nearest import nearest
 
 TICKETS = MessagesPolicy(tickets=("JIRA", "FEATURE"))
 PATTERN = MessagesPolicy(pattern="^(JIRA-[0-9]+|FEATURE-[0-9]+): .+")

@@ -30,7 +30,8 @@ MAX_MESSAGE_BYTES = 16 << 20
 def messages(ranges: tuple[str, ...], file: Path | None, options: Options) -> int:
     """Judge commit messages.
 
-    Without RANGE: everything reachable from HEAD after `[messages] introduction`. A RANGE is what `git log` takes.
+    Without RANGE: everything reachable from HEAD after `[messages] introduction`. A RANGE is what `git log` takes. A message in a
+    file is judged as if whoever git's configuration names wrote it: a sign-off must be theirs.
 
     \b
     Examples:
@@ -47,15 +48,18 @@ def messages(ranges: tuple[str, ...], file: Path | None, options: Options) -> in
             source=policy.source, hint="add [messages]: see chainverify policy schema, or run chainverify init",
         )
     findings: list[Finding]
+    mapped = job.mailmap(policy, loaded.read)
     if file is not None or ranges == ("-",):
         if file is not None and ranges:
             raise UsageError("--file and RANGE exclude each other", hint="run once for each")
         name = "-" if file is None else str(file)
-        findings, counts = job.judge_file(_read(name), policy.messages, path="stdin" if name == "-" else name), {"messages": 1}
+        path = "stdin" if name == "-" else name
+        people = job.identities(repo, mapped) if policy.messages.sign_off != "off" else None
+        findings, counts = job.judge_file(_read(name), policy.messages, path=path, people=people), {"messages": 1}
     else:
         selection = history.select_messages(repo, ranges, policy)
         with Progress("messages", enabled=options.progress) as progress:
-            findings, counts = job.check_messages(repo, selection.oids, policy.messages, progress=progress)
+            findings, counts = job.check_messages(repo, selection.oids, policy.messages, progress=progress, mapped=mapped)
         findings = [*selection.findings, *findings]
     reason = reasons.nothing(policy, ranges, ("messages",))
     return finish(Report(loaded.ref, enforcement.apply(findings, policy), counts, reason=reason), options)

@@ -122,6 +122,11 @@ def _emoji(character: str) -> bool:
     return any(low <= ord(character) <= high for low, high in _EMOJI)
 
 
+def ascii_folded(text: str) -> str:
+    """`text` with its ASCII capitals small, as git compares addresses: the Kelvin sign, which `lower()` makes a k, stays."""
+    return text.lower() if text.isascii() else "".join(c.lower() if c.isascii() else c for c in text)
+
+
 def visible(text: str) -> bool:
     """Whether `text` shows something by itself: a letter, number, punctuation mark or symbol that is not drawn as nothing."""
     if any("!" <= c <= "~" or (c.isalnum() and c not in _UNSEEN) for c in text):
@@ -136,20 +141,24 @@ def visible(text: str) -> bool:
 def latin(text: str) -> str:
     """`text` with characters that only look like ASCII replaced by what they look like; the same length.
 
-    Covers look-alike letters, dashes, colons and spaces, full-width forms and decimal digits of other scripts.
+    Covers look-alike letters, dashes, colons and spaces, decimal digits of other scripts, and what Unicode itself calls another
+    form of an ASCII character (NFKC: full-width, mathematical, circled, raised).
     """
     if text.isascii():
         return text
+    from unicodedata import normalize
+
     out = []
     alike = _lookalikes()
     for character in text:
         code = ord(character)
-        if 0xFF01 <= code <= 0xFF5E:  # full-width forms stand in the order of ASCII
-            out.append(chr(code - 0xFEE0))
-        elif code > 0x7F and character.isdecimal():
+        if code <= 0x7F:
+            out.append(character)
+        elif character.isdecimal():
             out.append(str(int(character)))
         else:
-            out.append(alike.get(code, character))
+            other = alike.get(code) or normalize("NFKC", character)
+            out.append(other if len(other) == 1 and other.isascii() else character)
     return "".join(out)
 
 

@@ -27,7 +27,8 @@ _LONGEST: Final = 8
 def subject(message: str) -> str:
     """The subject as `git log --format=%s` prints it: the first paragraph, its lines joined by one space.
 
-    White space before the text of a line is kept, as git keeps it. A result longer than `SUBJECT_MAX` may lack lines.
+    White space before the text of a line is kept, as git keeps it, and nothing after a NUL is read. A result longer than
+    `SUBJECT_MAX` may lack lines.
     """
     return " ".join(text for _, text in subject_lines(message))
 
@@ -38,7 +39,8 @@ def subject_lines(message: str) -> tuple[Line, ...]:
     None are read after the one with which the subject becomes longer than `SUBJECT_MAX`.
     """
     found: list[Line] = []
-    start = _subject_start(message)
+    message = message.partition("\0")[0]
+    start = subject_start(message)
     number = message.count("\n", 0, start) + 1
     length = -1  # one space less than there are lines
     while start <= len(message) and length <= SUBJECT_MAX:
@@ -55,7 +57,7 @@ def subject_lines(message: str) -> tuple[Line, ...]:
 
 def body(message: str) -> Line:
     """All after the first paragraph, from the blank line that ends it, and the number of that line; (0, "") for no body."""
-    at = message.find("\n", _subject_start(message))
+    at = message.find("\n", subject_start(message))
     for _ in range(16):
         if at < 0:
             return 0, ""
@@ -71,7 +73,7 @@ def body(message: str) -> Line:
     return (message.count("\n", 0, at + 1) + 1, message[at + 1 :]) if at >= 0 else (0, "")
 
 
-def _subject_start(message: str) -> int:
+def subject_start(message: str) -> int:
     """Where the first line that is not blank begins."""
     return message.rfind("\n", 0, len(message) - len(message.lstrip(_BLANK))) + 1
 

@@ -2,7 +2,8 @@
 
 Python's `re` backtracks: one message can keep a server busy for hours. This matcher simulates the pattern's
 non-deterministic automaton state set by state set (Thompson 1968), so a text of n characters costs at most
-n times the number of states. The supported syntax is what commit-message patterns are made of: literals, `.`, classes
+n times the number of states; a step that was taken before is looked up. The supported syntax is what commit-message
+patterns are made of: literals, `.`, classes
 `[a-z]` `[^...]`, `\\d \\w \\s` and their negations (ASCII, as in `grep -E`'s portable reading), groups `( )` and `(?: )`,
 alternation `|`,
 repetition `* + ? {m} {m,} {m,n}`, and the anchors `^` and `$`. Anything else (back references, look-around, lazy and
@@ -26,6 +27,8 @@ PATTERN_LENGTH_MAX = 1000
 STATES_MAX = 2000
 REPEAT_MAX = 500
 NESTING_MAX = 50
+MOVES_MAX = 10_000
+"""Steps that one pattern remembers; then it forgets them all."""
 
 _CLASSES = {
     "d": ((48, 57),),
@@ -56,7 +59,6 @@ def _negate(ranges: Ranges) -> Ranges:
 
 
 _ANY: Ranges = _negate(((10, 10),))
-
 
 
 class _Parser:
@@ -223,34 +225,76 @@ class _Parser:
         return ((low[0][0], high[0][0]),)
 
 
-class Pattern:
-    """A compiled pattern; make it with `compile_pattern`. Immutable by use."""
+class _Node:
+    """States in which the matcher may be between two characters, and where each character that was met leads from there.
 
-    __slots__ = ("_program", "source")
+    `moves` has None for a character before which a match was complete already.
+    """
+
+    __slots__ = ("moves", "states")
+
+    def __init__(self, states: frozenset[int]) -> None:
+        self.states = states
+        self.moves: dict[str, _Node | None] = {}
+
+
+class Pattern:
+    """A compiled pattern; make it with `compile_pattern`. Steps that a search has found out serve the next."""
+
+    __slots__ = ("_known", "_nodes", "_program", "source")
 
     def __init__(self, source: str, program: tuple[tuple[int, Ranges | None, int, int], ...]) -> None:
         self.source = source
         self._program = program
+        self._nodes: dict[frozenset[int], _Node] = {}
+        self._known = 0
 
     def search(self, text: str) -> bool:
         """Whether the pattern matches somewhere in `text`; `^` and `$` match only at its very start and end."""
-        program = self._program
-        last = len(text)
-        current: set[int] = set()
-        for position in range(last + 1):
-            # A match may start anywhere: the start state joins at every position.
-            if self._close({0} | current, position, last, current):
+        closed: set[int] = set()
+        if self._close(frozenset(), closed, first=True, end=not text):
+            return True
+        if not text:
+            return False
+        node = self._node(self._step(closed, text[0]))
+        for character in text[1:]:
+            following = node.moves.get(character, node)
+            if following is node and character not in node.moves:
+                following = self._move(node, character)
+            if following is None:
                 return True
-            if position == last:
-                return False
-            code = ord(text[position])
-            following: set[int] = set()
-            for state in current:
-                kind, ranges, target, _ = program[state]
-                if kind == _CHAR and ranges is not None and any(low <= code <= high for low, high in ranges):
-                    following.add(target)
-            current = following
-        return False
+            node = following
+        return self._close(node.states, closed, first=False, end=True)
+
+    def _move(self, node: _Node, character: str) -> _Node | None:
+        """Where a character leads, remembered: as many steps as states, once for each pair of node and character."""
+        if self._known >= MOVES_MAX:
+            for each in list(self._nodes.values()):
+                each.moves.clear()
+            self._nodes.clear()
+            self._known = 0
+        closed: set[int] = set()
+        if self._close(node.states, closed, first=False, end=False):
+            following = None
+        else:
+            following = self._node(self._step(closed, character))
+        node.moves[character] = following
+        self._known += 1
+        return following
+
+    def _node(self, states: frozenset[int]) -> _Node:
+        found = self._nodes.get(states)
+        if found is None:
+            found = self._nodes[states] = _Node(states)
+        return found
+
+    def _step(self, states: set[int], character: str) -> frozenset[int]:
+        """The states that lie behind one character."""
+        code = ord(character)
+        program = self._program
+        return frozenset(
+            [program[state][2] for state in states if program[state][0] == _CHAR and _holds(program[state][1], code)]
+        )
 
     def can_match(self) -> bool:
         """Whether there is any one-line text in which the pattern matches: `a^b` and `$x` have none."""
@@ -273,10 +317,13 @@ class Pattern:
                 stack.append((target, False, False))
         return False
 
-    def _close(self, states: set[int], position: int, last: int, out: set[int]) -> bool:
-        """Follow empty moves from `states` into `out`; True where the match state is reached."""
+    def _close(self, states: frozenset[int], out: set[int], *, first: bool, end: bool) -> bool:
+        """Follow empty moves from `states`, and from the start (a match may start anywhere), into `out`.
+
+        True where the match state is reached. `first` and `end` say whether this is the start, and the end, of the text.
+        """
         out.clear()
-        stack = list(states)
+        stack = [0, *states]
         while stack:
             state = stack.pop()
             if state in out:
@@ -288,9 +335,13 @@ class Pattern:
             if kind == _SPLIT:
                 stack.append(target)
                 stack.append(other)
-            elif (kind == _BOL and position == 0) or (kind == _EOL and position == last):
+            elif (kind == _BOL and first) or (kind == _EOL and end):
                 stack.append(target)
         return False
+
+
+def _holds(ranges: Ranges | None, code: int) -> bool:
+    return any(low <= code <= high for low, high in ranges or ())
 
 
 def _emit(node: Node, program: list[tuple[int, Ranges | None, int, int]]) -> None:
@@ -364,3 +415,8 @@ def compile_pattern(source: str) -> Pattern:
     _emit(node, program)
     program.append((_MATCH, None, 0, 0))
     return Pattern(source, tuple(program))
+
+
+def whole(source: str) -> str:
+    """The pattern that is found exactly where the pattern `source` matches the whole of a text of one line."""
+    return f"^(?:{source})$"

@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-    from chainverify.policy.cache import Entry
+    from chainverify.policy.cache import Entry, Rules
     from chainverify.rules.messages import MessageFacts, Problem
 
 MESSAGE_BYTES_MAX: Final = 64 << 20
@@ -56,17 +56,22 @@ def main(arguments: list[str], *, patch: bool = False) -> int:
     if status not in (0, 1):
         text = "git cannot read its configuration, so what it will store is not known; run: git config --list"
         return local.stop(local.UNDECIDED, text)
-    return _judge(raw, cleanup.parse_config(config), entry, _Place(arguments[0], git_dir, patch=patch))
+    place = _Place(arguments[0], git_dir, f"{top}/{path}" if path == local.POLICY else path, patch=patch)
+    return _judge(raw, cleanup.parse_config(config), entry, place)
 
 
 class _Place:
-    """Where the message lies: its file as git named it, the git directory ("" unknown), and whether it is that of a `patch`."""
+    """Where the message lies: its file as git named it, and the git directory ("" unknown); and where the policy does.
 
-    __slots__ = ("file", "git_dir", "patch")
+    `patch` says that the message is a patch's, which `git am` is about to apply.
+    """
 
-    def __init__(self, file: str, git_dir: str, *, patch: bool) -> None:
+    __slots__ = ("file", "git_dir", "patch", "policy")
+
+    def __init__(self, file: str, git_dir: str, policy: str, *, patch: bool) -> None:
         self.file = file
         self.git_dir = git_dir
+        self.policy = policy
         self.patch = patch
 
 
@@ -74,11 +79,18 @@ def _judge(raw: bytes, config: list[tuple[str, str]], entry: Entry, place: _Plac
     from chainverify.formats import message
     from chainverify.rules import messages as rules
 
-    policy = entry.messages
-    if policy is None:
-        return local.GOOD
+    asked = local.asked(entry, _branch(place.git_dir) if entry.refs else "")
     text, encoding = message.decode(raw, dict(config).get("i18n.commitencoding"))
     facts = rules.MessageFacts(encoding=encoding, path=place.file)
+    if any(policy.sign_off != "off" for policy in asked):
+        from chainverify.hook import people
+
+        author = people.of_patch(place.git_dir, local.read) if place.patch else None
+        try:
+            directory = os.path.dirname(place.policy)  # noqa: PTH120 - no pathlib on the hot path
+            facts.people = people.here(asked, entry.people, directory, local.run, local.read, author=author)
+        except OSError as error:
+            return local.stop(local.WRONG, f"cannot read the mailmap {error.filename}: {error.strerror}")
     arguments: list[str] | None = None
     readings = [text]
     if not place.patch:
@@ -90,33 +102,44 @@ def _judge(raw: bytes, config: list[tuple[str, str]], entry: Entry, place: _Plac
             unsure=without_editor and environment.get("GIT_EDITOR") == ":",
         )  # fmt: skip
     for stored in readings:
-        if any(entry.rules.get(each.rule) != "off" for each in rules.problems(stored, facts, policy)):
-            return _refuse(readings, facts, entry, text=text, arguments=arguments or [], place=place)
+        for policy in asked:
+            if any(entry.rules.get(each.rule) != "off" for each in rules.problems(stored, facts, policy)):
+                return _refuse(readings, asked, facts, entry, text=text, arguments=arguments or [], place=place)
     return local.GOOD
 
 
+def _branch(git_dir: str) -> str:
+    from chainverify.hook import branch
+
+    return branch.current(git_dir)
+
+
 def _refuse(
-    readings: list[str], facts: MessageFacts, entry: Entry, *, text: str, arguments: list[str], place: _Place
+    readings: list[str], asked: tuple[Rules, ...], facts: MessageFacts, entry: Entry, *,
+    text: str, arguments: list[str], place: _Place,
 ) -> int:
     """Say what is wrong with the first of `readings` that breaks a rule and is not exempt; this path may be slow."""
     from chainverify.hook import refusal
     from chainverify.rules import messages as rules
 
-    policy = entry.messages
-    if policy is None:
-        return local.GOOD
     found: list[Problem] = []
     reason = refused = ""
     # a patch has no parents to tell of
-    parents = refusal.parents(place.git_dir, arguments, local.run) if policy.merges == "skip" and not place.patch else 1
+    merges = not place.patch and any(policy.merges == "skip" for policy in asked)
+    parents = refusal.parents(place.git_dir, arguments, local.run) if merges else 1
     for stored in readings:
-        facts.parents, facts.revert = parents, False
-        wrong = [each for each in rules.problems(stored, facts, policy) if entry.rules.get(each.rule) != "off"]
-        if wrong and not rules.skipped(facts, policy):
-            facts.revert = refusal.reverts(stored, policy, local.run)
-            if facts.revert:
-                wrong = [each for each in rules.problems(stored, facts, policy) if entry.rules.get(each.rule) != "off"]
-        reason = reason or rules.skipped(facts, policy)
+        wrong: list[Problem] = []
+        reasons: list[str] = []
+        for policy in asked:
+            facts.parents, facts.revert = parents, False
+            broken = rules.problems(stored, facts, policy)
+            if broken and not rules.skipped(facts, policy):
+                facts.revert = refusal.reverts(stored, policy, local.run)
+                broken = rules.problems(stored, facts, policy) if facts.revert else broken
+            reasons.append(rules.skipped(facts, policy))
+            said = {(each.rule, each.message) for each in wrong}
+            wrong += [each for each in broken if entry.rules.get(each.rule) != "off" and (each.rule, each.message) not in said]
+        reason = reason or (reasons[0] if all(reasons) else "")
         enforced = any(entry.rules.get(each.rule) != "advise" for each in wrong)
         if enforced or not found:
             found, refused = wrong, stored if enforced else ""
@@ -130,5 +153,5 @@ def _refuse(
             sys.stderr.write(refusal.PATCH)
         elif refused.strip():
             sys.stderr.write(refusal.recovery(text, arguments, place.file))
-        return local.REFUSED
+        return local.UNDECIDED if all(each.unknown for each in found if each not in advice) else local.REFUSED
     return local.stop(local.GOOD, f"the message was not judged: {reason}") if reason else local.GOOD

@@ -117,10 +117,33 @@ def entry_of(data: bytes, path: str, git_dir: str) -> cache.Entry:
     from chainverify.policy.load import parse
 
     policy = parse(data, path, hashed=False)
-    rules = tuple((rule, setting) for rule, setting in policy.rules if rule.startswith("message-"))
+    settings = {rule: setting for rule, setting in policy.rules if rule.startswith("message-")}
+    refs: cache.Stanzas = ()
+    if policy.messages is not None and any(stanza.messages for stanza in policy.refs):
+        from chainverify.policy.messages import overridden
+
+        base = policy.messages
+        refs = tuple((stanza.match, overridden(base, stanza)) for stanza in policy.refs if stanza.messages)
+    people = tuple(signer.emails for signer in policy.signers if len(signer.emails) > 1)
+    entry = cache.Entry(policy.messages, settings, refs, people)
     if git_dir:
-        cache.store(git_dir, data, __version__, policy.messages, rules)
-    return cache.Entry(policy.messages, dict(rules))
+        cache.store(git_dir, data, __version__, entry)
+    return entry
+
+
+def asked(entry: cache.Entry, ref: str) -> tuple[cache.Rules, ...]:
+    """The rules of the branch `ref` that a commit goes to, all of which it must follow: as `rules.refs.message_rules` has it.
+
+    `ref` is a full name, empty where there is no branch, and needs to be known only where the entry has `refs`.
+    """
+    if entry.messages is None:
+        return ()
+    if entry.refs:
+        from chainverify.formats.glob import matches_any
+
+        own = tuple(rules for globs, rules in entry.refs if ref and matches_any(globs, ref))
+        return own or (entry.messages,)
+    return (entry.messages,)
 
 
 def wrong_policy(error: Exception, left: str) -> int:

@@ -1,4 +1,6 @@
-"""The prepare-commit-msg hook: puts the ticket that the branch is named after before the subject, where it belongs.
+"""The prepare-commit-msg hook: puts the ticket that the branch is named after into the message, where it belongs.
+
+That is before the subject, or in a trailer, as the rules of the branch have it.
 
 It helps and never judges. git runs it on every commit, `-n` does not skip it, and its failure would stop a rebase: whatever it
 cannot tell, it leaves the message as it is and ends with 0. Where the message is not a new one of this branch, it is left too:
@@ -25,8 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-    from chainverify.policy.cache import CachedMessages
-    from chainverify.policy.model import MessagesPolicy
+    from chainverify.policy.cache import Rules
 
 MESSAGE_BYTES_MAX: Final = 64 << 20
 BRANCH_BYTES_MAX: Final = 4096
@@ -65,7 +66,7 @@ def _prepare(file: str, source: str) -> None:
     full = branch(git_dir)
     if not full:
         return
-    policy = _policy(top, git_dir)
+    policy = _policy(top, git_dir, full)
     if policy is None:
         return
     ticket = ticket_in(full, policy.tickets)
@@ -79,9 +80,9 @@ def _prepare(file: str, source: str) -> None:
         _replace(file, after)
 
 
-def _policy(top: str, git_dir: str) -> CachedMessages | MessagesPolicy | None:
-    """The message rules under which a ticket is asked for and inserted, None where there are none, or none that can be read:
-    commit-msg is the one that says so."""
+def _policy(top: str, git_dir: str, full: str) -> Rules | None:
+    """The message rules of the branch under which a ticket is asked for and inserted, None where there are none, several that ask
+    for it differently, or none that can be read: commit-msg is the one that says so."""
     try:
         path, data = local.read_policy(top)
     except OSError:
@@ -96,9 +97,11 @@ def _policy(top: str, git_dir: str) -> CachedMessages | MessagesPolicy | None:
         if isinstance(error, ChainverifyError):
             return None
         raise
-    policy = entry.messages
-    asked = policy is not None and policy.tickets and policy.insert_ticket
-    return policy if asked and entry.rules.get("message-ticket") != "off" else None
+    asked = [rules for rules in local.asked(entry, full) if rules.tickets]
+    if not asked or not asked[0].insert_ticket or entry.rules.get("message-ticket") == "off":
+        return None
+    forms = {(rules.tickets, rules.separator, rules.ticket_where) for rules in asked}
+    return asked[0] if len(forms) == 1 else None
 
 
 def branch(git_dir: str) -> str:
@@ -170,14 +173,16 @@ def _ascii_lower(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").lower().decode("utf-8", "surrogateescape")
 
 
-def inserted(data: bytes, ticket: str, policy: CachedMessages | MessagesPolicy, *, typed: bool) -> bytes:
-    """The file's content with the ticket before the subject, unchanged where it does not belong there.
+def inserted(data: bytes, ticket: str, policy: Rules, *, typed: bool) -> bytes:
+    """The file's content with the ticket where the policy wants it, unchanged where it does not belong there.
 
     `typed` says that the text is a message; else it is what an editor will show: a blank line, a template, help. A message that
     names a ticket of one of the policy's projects anywhere in its subject has one already.
     """
     from chainverify.rules.messages import FIXUPS
 
+    if policy.ticket_where != "subject":
+        return _trailer(data, f"{policy.ticket_where.partition(':')[2]}: {ticket}", typed=typed)
     start = f"{ticket}{policy.separator}".encode()
     if not typed and not data.partition(b"\n")[0].strip(_BLANK):
         # the blank first line is where the subject will be written
@@ -194,6 +199,36 @@ def inserted(data: bytes, ticket: str, policy: CachedMessages | MessagesPolicy, 
         return data[:at] + start + b"\n" + data[at:]
     # of a template's first words, and of a line that an editor's cleanup may drop, nobody can tell what they are
     return data[:at] + start + data[at:] if typed and os.environ.get("GIT_EDITOR") == ":" else data
+
+
+def _trailer(data: bytes, line: str, *, typed: bool) -> bytes:
+    """The file's content with the line as a trailer, unchanged where one of its name is there or nothing can be told."""
+    from chainverify.formats import trailers
+    from chainverify.rules.messages import FIXUPS
+
+    text = data.decode("utf-8", "surrogateescape")
+    at = _first_text(data)
+    first = _paragraph(data, at)
+    if not typed:
+        # where git puts the sign-off of -s: a subject and a blank line above, before what is there already
+        if first.strip() and first[0] != "#" and not trailers.key_of(first.partition("\n")[0]):
+            return data
+        name = line.partition(":")[0].lower()
+        if any(trailers.key_of(each).rstrip().lower() == name for each in first.split("\n")):
+            return data
+        return f"\n\n{line}\n".encode() + (b"\n" if first[:1] == "#" else b"") + data[at:]
+    if not first.strip() or first.lstrip().startswith(FIXUPS):
+        return data
+    if os.environ.get("GIT_EDITOR") != ":" and "\n# " not in text:
+        return data  # below the text stands help that begins with another character
+    name = line.partition(":")[0].lower()
+    if any(each.key.lower() == name for each in trailers.trailers(text)):
+        return data
+    start, end = trailers.block(text)
+    above = text[:end] if start < end else text[:end].rstrip("\n") + "\n"
+    above += "" if above.endswith("\n") else "\n"
+    changed = f"{above}{'' if start < end else chr(10)}{line}\n{text[end:]}"
+    return changed.encode("utf-8", "surrogateescape")
 
 
 def _first_text(data: bytes) -> int:

@@ -61,7 +61,8 @@ def check(
     if policy.messages is not None:
         with _told(findings, include):
             selection = history.select_messages(repo, revisions, policy)
-            found, counted = messages.check_messages(repo, selection.oids, policy.messages, progress=progress)
+            mapped = messages.mailmap(policy, loaded.read)
+            found, counted = messages.check_messages(repo, selection.oids, policy.messages, progress=progress, mapped=mapped)
             findings += [*selection.findings, *found]
             counts.update(counted)
     if policy.images is not None:

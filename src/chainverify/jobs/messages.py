@@ -14,12 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Final
 
+    from chainverify.formats.mailmap import Mailmap
     from chainverify.git.objects import RawObject
     from chainverify.git.repository import Repository
-    from chainverify.model.gitobject import Commit
+    from chainverify.model.gitobject import Commit, Ident
     from chainverify.model.report import Finding, Status
+    from chainverify.policy.material import FileReader
+    from chainverify.policy.model import Policy
     from chainverify.rules.messages import Rules
-
+    from chainverify.rules.sign_off import Identity, People
 
 LOOKUPS_MAX: Final = 200
 """Claimed reverts that one check looks up; further ones are judged as ordinary messages."""
@@ -31,12 +34,67 @@ Further reverts are judged as ordinary messages; of further merges the number of
 thousands whose messages git wrote."""
 
 
-def judge_file(data: bytes, policy: Rules, *, path: str = "COMMIT_EDITMSG", encoding: str | None = None) -> list[Finding]:
-    """The findings about the message in `data`; `path` is the subject's id and where the findings point to."""
+def mailmap(policy: Policy, read: FileReader) -> Mailmap | None:
+    """Who is one person: by the mailmap files that the policy names, then by the addresses of each of its people.
+
+    None where no rule asks. Raises `PolicyError` for a file that cannot be read.
+    """
+    from chainverify.formats import mailmap
+    from chainverify.policy.material import mailmaps
+
+    levels: set[object] = {policy.messages.sign_off} if policy.messages is not None else set()
+    levels |= {dict(stanza.messages).get("sign_off") for stanza in policy.refs if stanza.messages}
+    if not levels & {"mailmap", "committer"}:
+        return None
+    found = mailmap.Mailmap()
+    for data in mailmaps(policy, read):
+        found.add(data)
+    for signer in policy.signers:
+        found.person(signer.emails)
+    return found
+
+
+def identities(repo: Repository, mapped: Mailmap | None = None) -> People | None:
+    """Who would write and commit here and now, by git's configuration; None where git does not know."""
+    from chainverify.errors import ChainverifyError
+    from chainverify.rules.sign_off import People
+
+    try:
+        author, committer = (
+            identity(repo.run("var", name).decode("utf-8", "replace")) for name in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT")
+        )
+    except ChainverifyError:
+        return None
+    return People(author, committer, mapped.mapped if mapped else None)
+
+
+def identity(line: str) -> Identity:
+    """Name and address of an identity as git prints it: `NAME <ADDRESS> SECONDS ZONE`."""
+    name, _, rest = line.partition("<")
+    return name.strip(), rest.partition(">")[0]
+
+
+def _people(commit: Commit, mapped: Mailmap | None) -> People:
+    from chainverify.rules.sign_off import People
+
+    def decoded(ident: Ident) -> Identity:
+        return tuple(text_of.decode(part, commit.encoding)[0].strip() for part in (ident.name, ident.email))  # type: ignore[return-value]
+
+    return People(decoded(commit.author), decoded(commit.committer), mapped.mapped if mapped else None)
+
+
+def judge_file(
+    data: bytes, policy: Rules, *, path: str = "COMMIT_EDITMSG", encoding: str | None = None, people: People | None = None
+) -> list[Finding]:
+    """The findings about the message in `data`; `path` is the subject's id and where the findings point to.
+
+    `people` are those who write it, for rules about sign-offs.
+    """
     from chainverify.model.report import Subject
 
     text, problem = text_of.decode(data, encoding, rules.MESSAGE_JUDGED_MAX)
-    facts = rules.MessageFacts(encoding=problem, path=path, unread=max(0, len(data) - rules.MESSAGE_JUDGED_MAX))
+    unread = max(0, len(data) - rules.MESSAGE_JUDGED_MAX)
+    facts = rules.MessageFacts(encoding=problem, path=path, unread=unread, people=people)
     return rules.judge(text, facts, policy, Subject("message", path))
 
 
@@ -45,19 +103,22 @@ def judge_commits(
     policy: Rules,
     proved: Callable[[Commit, str, str], bool] | None = None,
     merged: Callable[[Commit], bool] | None = None,
+    mapped: Mailmap | None = None,
 ) -> Iterator[Finding]:
     """The findings about the messages of `commits`, one after the other.
 
     `proved(commit, oid, subject)` says whether `oid` is an ancestor of the commit and has that subject; without it no revert is
     exempt. It is asked only about messages that break a rule and claim to be a revert. `merged(commit)` says whether a commit
-    with several parents joins histories; without it the number decides. It is asked only where a message breaks a rule.
+    with several parents joins histories; without it the number decides. It is asked only where a message breaks a rule. `mapped`
+    says which addresses are one person's (`mailmap`).
     """
     from chainverify.model.report import FAIL, Subject
 
     for commit in commits:
         text, problem = text_of.decode(commit.message, commit.encoding, rules.MESSAGE_JUDGED_MAX)
         unread = max(0, len(commit.message) - rules.MESSAGE_JUDGED_MAX)
-        facts = rules.MessageFacts(encoding=problem, path=f"commit:{commit.oid}", unread=unread)
+        people = _people(commit, mapped) if policy.sign_off != "off" else None
+        facts = rules.MessageFacts(encoding=problem, path=f"commit:{commit.oid}", unread=unread, people=people)
         subject = Subject("message", commit.oid, text_of.subject(text)[:200])
         found = rules.judge(text, facts, policy, subject)
         if any(each.status == FAIL for each in found):
@@ -72,11 +133,13 @@ def judge_commits(
 
 
 def check_messages(
-    repo: Repository, oids: Iterable[str], policy: Rules, *, progress: Callable[[int, int], None] | None = None
+    repo: Repository, oids: Iterable[str], policy: Rules, *, progress: Callable[[int, int], None] | None = None,
+    mapped: Mailmap | None = None,
 ) -> tuple[list[Finding], dict[str, int]]:
     """The findings about the messages of the commits `oids`, in their order, and `{"messages": how many were looked at}`.
 
-    A commit that cannot be read is one finding with status unknown, one that is not strictly a commit a failure; reading goes on.
+    `mapped` says which addresses are one person's. A commit that cannot be read is one finding with status unknown, one that is
+    not strictly a commit a failure; reading goes on.
     `progress` is told before each message, and at the end, how many of how many are done; what it raises (`BudgetExceeded` at a
     deadline) ends the check.
     """
@@ -133,9 +196,9 @@ def check_messages(
                 found.append(Finding(error.rule, status, Subject("message", name), error.message, error.hint))
                 if not isinstance(answer, ChainverifyError) and answer.kind == "commit":
                     # whatever is wrong with its header, and however little the policy minds: it has a message, and that is judged
-                    found.extend(each for each in judge_commits((_bare(answer),), policy) if each.status != PASS)
+                    found.extend(each for each in judge_commits((_bare(answer),), policy, mapped=mapped) if each.status != PASS)
                 continue
-            found.extend(judge_commits((commit,), policy, proved, merged))
+            found.extend(judge_commits((commit,), policy, proved, merged, mapped))
         if progress is not None:
             progress(count, len(names))
     return found, {"messages": count}

@@ -2,7 +2,8 @@
 
 Which commits a ref is answerable for: on an update everything between its old and its new tip. On creation everything that no
 ref under the same protection, and not the default branch, had before the push. What merely lies on some other ref is judged
-again: a branch without protection must not be a way around the rules of another (push it there first, then here).
+again: a branch without protection must not be a way around the rules of another (push it there first, then here). So are the
+messages of what lies on a ref, be it the default branch, whose rules ask for less of them (`rules.strictness`).
 
 A ref is judged under every name it goes by (`jobs.pushed`): a symbolic ref as the branch it stands for, `refs/for/*` as the
 branch that it is a proposal for.
@@ -11,7 +12,7 @@ branch that it is a proposal for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from chainverify.errors import BudgetExceeded, ChainverifyError
 from chainverify.formats.push import RefUpdate
@@ -24,9 +25,13 @@ from chainverify.jobs.policies import LoadedPolicy
 from chainverify.jobs.pushed import Added, Objects, Receiver, Scene
 from chainverify.model.report import FAIL, PASS, SKIP, UNKNOWN, VERIFIED, Finding, Report, Subject, counted, distinct
 from chainverify.policy.material import signing_material
-from chainverify.policy.model import Policy
+from chainverify.policy.model import MessagesPolicy, Policy, RefPolicy
 from chainverify.rules import enforcement, refs, signatures
 from chainverify.rules.refs import RefChange
+from chainverify.rules.strictness import covers
+
+StandsFor: TypeAlias = Callable[[str, str], bool]
+"""Whether what was let onto a ref followed all that another asks of it."""
 
 
 class Judging(NamedTuple):
@@ -70,9 +75,11 @@ def check_push(repo: Repository, updates: Sequence[RefUpdate], judging: Judging)
         try:
             named = pushed.names(repo, updates, before, elsewhere=other is not None)
             pairs: list[tuple[RefUpdate, Added | None]] = []
+            protected = _as_protected(scene)
+            kinds = protected, _as_strict(scene, protected)
             for done, (update, proposed) in enumerate(named):
                 judging.in_time(done, len(named))
-                pairs.append((update, _added(scene, update, proposed=proposed) if update.new is not None else None))
+                pairs.append((update, _added(scene, update, kinds, proposed=proposed) if update.new is not None else None))
             added = [each for _, each in pairs if each is not None]
             signed, graph = _check_history(repo, added, judging, counts)
             proved = _signers(signed)
@@ -95,21 +102,22 @@ def check_push(repo: Repository, updates: Sequence[RefUpdate], judging: Judging)
 # --- what a push adds
 
 
-def _added(scene: Scene, update: RefUpdate, *, proposed: bool) -> Added:
-    """The commits that a ref's new value is answerable for."""
+def _added(scene: Scene, update: RefUpdate, kinds: tuple[StandsFor, StandsFor], *, proposed: bool) -> Added:
+    """The commits that a ref's new value is answerable for; `kinds` for all but messages, and for messages."""
     objects, before, default = scene.objects, scene.before, scene.default
     target = objects.peel(update.new or "")
     if target.commit is None:
-        return Added(update, target, (), history.Selection(()), None, proposed)
-    exclude = _judged_before(scene, update)
-    revisions = (target.commit, *(f"^{oid}" for oid in exclude))
+        return Added(update, target, (), (), history.Selection(()), None, proposed)
+    revisions, told = (
+        (target.commit, *(f"^{oid}" for oid in _judged_before(scene, update, stands_for))) for stands_for in kinds
+    )
     base = objects.peel(update.old).commit if update.old else None
     if base is None and default in before:
         base = objects.peel(before[default]).commit
-    return Added(update, target, revisions, history.select(scene.repo, revisions, scene.policy), base, proposed)
+    return Added(update, target, revisions, told, history.select(scene.repo, revisions, scene.policy), base, proposed)
 
 
-def _judged_before(scene: Scene, update: RefUpdate) -> list[str]:
+def _judged_before(scene: Scene, update: RefUpdate, stands_for: StandsFor) -> list[str]:
     """Commits whose history needs no verdict again for this ref: see the module's text."""
     if update.old is not None:
         tips = [update.old]
@@ -117,15 +125,39 @@ def _judged_before(scene: Scene, update: RefUpdate) -> list[str]:
         # a tag is a name for what is there; its own signature is asked for beside this
         tips = [scene.before[scene.default]] if scene.default in scene.before else []
     else:
-        policy = scene.policy
-        wanted = set(refs.stanzas(update.ref, policy))
-        tips = [
-            oid
-            for ref, oid in scene.before.items()
-            if (ref == scene.default or wanted) and not ref.startswith(refs.TAGS) and wanted <= set(refs.stanzas(ref, policy))
-        ]
+        tips = [oid for ref, oid in scene.before.items() if not ref.startswith(refs.TAGS) and stands_for(ref, update.ref)]
     peeled = (scene.objects.peel(oid).commit for oid in tips)
     return list(dict.fromkeys(oid for oid in peeled if oid is not None))
+
+
+def _as_protected(scene: Scene) -> StandsFor:
+    """Whether a ref is under every stanza of another; for one without any only the default branch stands."""
+    known: dict[str, frozenset[RefPolicy]] = {}
+
+    def of(ref: str) -> frozenset[RefPolicy]:
+        if ref not in known:
+            known[ref] = frozenset(refs.stanzas(ref, scene.policy))
+        return known[ref]
+
+    def stands_for(ref: str, other: str) -> bool:
+        return (ref == scene.default or bool(of(other))) and of(other) <= of(ref)
+
+    return stands_for
+
+
+def _as_strict(scene: Scene, protected: StandsFor) -> StandsFor:
+    """As `_as_protected` for messages: a stanza more may ask less of them, and one less as much."""
+    known: dict[str, tuple[MessagesPolicy, ...]] = {}
+
+    def of(ref: str) -> tuple[MessagesPolicy, ...]:
+        if ref not in known:
+            known[ref] = refs.message_rules(ref, scene.policy)
+        return known[ref]
+
+    def stands_for(ref: str, other: str) -> bool:
+        return (ref == scene.default or protected(ref, other)) and (of(ref) == of(other) or covers(of(ref), of(other)))
+
+    return stands_for
 
 
 # --- judging
@@ -316,18 +348,39 @@ def _rewinds(scene: Scene, update: RefUpdate, tip: str | None) -> bool:
 def _check_messages(
     repo: Repository, added: Sequence[Added], judging: Judging, counts: dict[str, int]
 ) -> list[Finding]:
-    """Messages of the commits that the push adds."""
+    """Messages of the commits that the push adds, under the rules of each ref that they land on."""
     policy = judging.loaded.policy
     if policy.messages is None:
         return []
-    oids: dict[str, None] = {}
+    wanted: dict[MessagesPolicy, dict[str, None]] = {}
     for each in added:
         if each.target.commit is not None:
-            oids.update(dict.fromkeys(history.select_messages(repo, each.revisions, policy).oids))
-    judging.in_time(0, len(oids))
-    findings, counted_messages = messages.check_messages(repo, oids, policy.messages, progress=judging.in_time)
-    counts.update(counted_messages)
-    return findings
+            oids = dict.fromkeys(history.select_messages(repo, each.told, policy).oids)
+            for asked in refs.message_rules(each.update.ref, policy):
+                wanted.setdefault(asked, {}).update(oids)
+    mapped = messages.mailmap(policy, judging.loaded.read)
+    findings: list[Finding] = []
+    for asked, oids in wanted.items():
+        judging.in_time(0, len(oids))
+        findings += messages.check_messages(repo, oids, asked, progress=judging.in_time, mapped=mapped)[0]
+    if wanted:
+        counts["messages"] = len({oid for oids in wanted.values() for oid in oids})
+    return findings if len(wanted) < 2 else _of_all_rules(findings)
+
+
+def _of_all_rules(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings of several sets of rules: what is said twice once, and nothing good of a message that breaks a rule of any."""
+    good = (PASS, SKIP)
+    broken = {each.subject.id for each in findings if each.status not in good}
+    found: dict[tuple[str, str, str], Finding] = {}
+    for each in findings:
+        if each.status not in good:
+            found.setdefault((each.subject.id, each.rule, each.message), each)
+        elif each.subject.id not in broken:
+            key = (each.subject.id, each.rule, "")
+            # passed beside skipped: it was judged
+            found[key] = found[key] if each.status == SKIP and key in found else each
+    return list(found.values())
 
 
 def _check_images(

@@ -95,13 +95,15 @@ class Scene(NamedTuple):
 class Added(NamedTuple):
     """A ref with the commits it is answerable for and the tip that its content is compared with (None: with nothing).
 
-    `revisions` are the tip and, with `^`, what was left out, for walks under other rules. `proposed` is true for a target that
+    `revisions` are the tip and, with `^`, what was left out, for walks under other rules; `told` the same for messages, of which
+    a ref may ask otherwise. `proposed` is true for a target that
     the push asks to be updated later (`refs/for/*`).
     """
 
     update: RefUpdate
     target: Target
     revisions: tuple[str, ...]
+    told: tuple[str, ...]
     selection: Selection
     base: str | None
     proposed: bool = False

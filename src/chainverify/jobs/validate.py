@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from chainverify.errors import PolicyError
+from chainverify.jobs import messages
 from chainverify.jobs.idle import Idle, idle_lines
 from chainverify.jobs.policies import LoadedPolicy
 from chainverify.policy.material import image_trust, signing_material
@@ -25,6 +26,7 @@ def validate(loaded: LoadedPolicy) -> Validated:
 
     material = signing_material(loaded.policy, loaded.read)
     backends.load(material)
+    messages.mailmap(loaded.policy, loaded.read)
     for stanza in image_trust(loaded.policy, loaded.read):
         verify.load(stanza)
     return Validated(len(loaded.policy.signers), sum(map(len, (material.openpgp, material.ssh, material.x509, material.gitsign))))

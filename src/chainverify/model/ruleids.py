@@ -38,7 +38,7 @@ ALWAYS: Final = frozenset(("deadline", "object-missing", "history-incomplete", "
 """Ids that no policy can relax: they say that something was not looked at, and that is never a pass."""
 
 NOT_YET: Final = frozenset((
-    "message-trailer", "message-sign-off", "approval-missing", "pusher-not-signer", "push-certificate", "break-glass",
+    "approval-missing", "pusher-not-signer", "push-certificate", "break-glass",
     "image-override-unmatched", "secret-in-manifest", "image-attestation-missing", "image-attestation-failed",
     "image-expired-trust",
 ))

@@ -14,10 +14,13 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import Final
+    from collections.abc import Iterable, Mapping
+    from typing import Final, TypeAlias
 
     from chainverify.policy.model import MessagesPolicy
+
+    Rules: TypeAlias = "CachedMessages | MessagesPolicy"
+    Stanzas: TypeAlias = tuple[tuple[tuple[str, ...], "Rules"], ...]
 
 FILE: Final = "chainverify/messages"
 """Where the entry lies in a git directory."""
@@ -30,47 +33,55 @@ _OTHERS_WRITE: Final = 0o022
 
 
 class CachedMessages:
-    """`policy.model.MessagesPolicy` without the import of its module: the same attributes, the same meaning."""
+    """`policy.model.MessagesPolicy` without the import of its module: the same attributes and meaning, plain tuples inside."""
 
     __slots__ = (
-        "allow_fixup", "body_line_max", "insert_ticket", "introduction", "merges", "pattern", "reverts", "separator",
-        "subject_max", "tickets",
+        "allow_fixup", "body_line_max", "conventional", "insert_ticket", "introduction", "mailmap", "merges", "pattern",
+        "reverts", "separator", "sign_off", "subject_max", "ticket_where", "tickets", "tickets_max", "trailers",
     )  # fmt: skip
 
-    def __init__(
-        self,
-        *,
-        introduction: str | None,
-        tickets: tuple[str, ...],
-        separator: str,
-        pattern: str | None,
-        subject_max: int | None,
-        body_line_max: int | None,
-        merges: str,
-        reverts: str,
-        allow_fixup: bool,
-        insert_ticket: bool,
-    ) -> None:
-        self.introduction = introduction
-        self.tickets = tickets
-        self.separator = separator
-        self.pattern = pattern
-        self.subject_max = subject_max
-        self.body_line_max = body_line_max
-        self.merges = merges
-        self.reverts = reverts
-        self.allow_fixup = allow_fixup
-        self.insert_ticket = insert_ticket
+    def __init__(self, values: _Values) -> None:
+        """The values in the order in which `_messages` writes them. Raises ValueError where they are damaged."""
+        self.introduction: str | None = values.optional()
+        self.tickets: tuple[str, ...] = values.texts()
+        self.separator: str = values.text()
+        self.pattern: str | None = values.optional()
+        self.subject_max: int | None = values.optional_number()
+        self.body_line_max: int | None = values.optional_number()
+        self.merges: str = values.one_of("skip", "judge")
+        self.reverts: str = values.one_of("skip", "judge")
+        self.allow_fixup: bool = values.flag()
+        self.ticket_where: str = values.text()
+        self.tickets_max: int = values.number()
+        self.conventional: tuple[tuple[str, ...], tuple[str, ...]] | None = None
+        if values.flag():
+            self.conventional = (values.texts(), values.texts())
+        self.trailers: tuple[tuple[str, int, int | None, str | None, bool], ...] = tuple(
+            (values.text(), values.number(), values.optional_number(), values.optional(), values.flag())
+            for _ in range(values.number())
+        )
+        self.sign_off: str = values.one_of("off", "exact", "email", "mailmap", "committer")
+        self.mailmap: tuple[str, ...] = values.texts()
+        self.insert_ticket: bool = values.flag()
 
 
 class Entry:
-    """`messages` is None for a policy that asks nothing of messages; `rules` are the settings of `[rules]` about messages."""
+    """What the local hooks need of a policy.
 
-    __slots__ = ("messages", "rules")
+    `messages` is None for a policy that asks nothing of messages; `rules` are the settings of `[rules]` about messages. `refs`
+    are the stanzas of `[[refs]]` with rules of their own about messages, as globs and rules. `people` are the addresses of each
+    person who has several.
+    """
 
-    def __init__(self, messages: CachedMessages | MessagesPolicy | None, rules: dict[str, str]) -> None:
+    __slots__ = ("messages", "people", "refs", "rules")
+
+    def __init__(
+        self, messages: Rules | None, rules: Mapping[str, str], refs: Stanzas = (), people: tuple[tuple[str, ...], ...] = ()
+    ) -> None:
         self.messages = messages
         self.rules = rules
+        self.refs = refs
+        self.people = people
 
 
 def load(git_dir: str, policy: bytes, version: str) -> Entry | None:
@@ -100,9 +111,9 @@ def kept(git_dir: str, name: str) -> bytes | None:
         os.close(descriptor)
 
 
-def store(git_dir: str, policy: bytes, version: str, messages: MessagesPolicy | None, rules: Iterable[tuple[str, str]]) -> bool:
+def store(git_dir: str, policy: bytes, version: str, entry: Entry) -> bool:
     """Keep what was made of `policy`, which must have been validated as a whole; whether that could be done."""
-    return keep(git_dir, FILE, _encode(policy, version.encode(), messages, rules))
+    return keep(git_dir, FILE, _encode(policy, version.encode(), entry))
 
 
 def keep(git_dir: str, name: str, data: bytes) -> bool:
@@ -127,22 +138,23 @@ def keep(git_dir: str, name: str, data: bytes) -> bool:
     return True
 
 
-def _encode(policy: bytes, version: bytes, messages: MessagesPolicy | None, rules: Iterable[tuple[str, str]]) -> bytes:
-    parts = [_FORMAT, version, policy]
-    flat = [text for rule, setting in rules if rule.startswith("message-") for text in (rule, setting)]
-    parts += [b"%d" % (len(flat) // 2), *(text.encode() for text in flat)]
-    if messages is not None:
-        parts += [b"messages", b"%d" % len(messages.tickets), *(ticket.encode() for ticket in messages.tickets)]
-        parts += [_optional(messages.introduction), messages.separator.encode(), _optional(messages.pattern)]
-        parts += [_optional(messages.subject_max), _optional(messages.body_line_max)]
-        parts += [messages.merges.encode(), messages.reverts.encode()]
-        parts += [b"%d" % messages.allow_fixup, b"%d" % messages.insert_ticket]
-    return pack(parts)
+def _encode(policy: bytes, version: bytes, entry: Entry) -> bytes:
+    flat = [text for pair in entry.rules.items() for text in pair]
+    values: list[str | int] = [len(entry.rules), *flat, int(entry.messages is not None)]
+    if entry.messages is not None:
+        values += _messages(entry.messages)
+        values.append(len(entry.refs))
+        for globs, rules in entry.refs:
+            values += [*_list(globs), *_messages(rules)]
+        values.append(len(entry.people))
+        for addresses in entry.people:
+            values += _list(addresses)
+    return pack([_FORMAT, version, policy, *(str(value).encode() for value in values)])
 
 
 def pack(parts: Iterable[bytes]) -> bytes:
     """Netstrings: no length can be mistaken for content, and nothing is evaluated when they are read."""
-    return b"".join(b"%d:%b," % (len(part), part) for part in (*parts, _END))
+    return b"".join([b"%d:%b," % (len(part), part) for part in (*parts, _END)])
 
 
 def unpack(data: bytes, start: list[bytes]) -> list[bytes] | None:
@@ -163,8 +175,78 @@ def unpack(data: bytes, start: list[bytes]) -> list[bytes] | None:
     return parts[len(start) : -1]
 
 
-def _optional(value: str | int | None) -> bytes:
-    return b"-" if value is None else b"=" + str(value).encode()
+def _messages(rules: Rules) -> list[str | int]:
+    """The rules as values, in the order in which `CachedMessages` reads them."""
+    values: list[str | int] = [_optional(rules.introduction), *_list(rules.tickets), rules.separator, _optional(rules.pattern)]
+    values += [_optional(rules.subject_max), _optional(rules.body_line_max), rules.merges, rules.reverts, int(rules.allow_fixup)]
+    values += [rules.ticket_where, rules.tickets_max, int(rules.conventional is not None)]
+    for names in rules.conventional or ():
+        values += _list(names)
+    values.append(len(rules.trailers))
+    for name, least, most, pattern, duplicates in rules.trailers:
+        values += [name, least, _optional(most), _optional(pattern), int(duplicates)]
+    return [*values, rules.sign_off, *_list(rules.mailmap), int(rules.insert_ticket)]
+
+
+def _list(texts: tuple[str, ...]) -> list[str | int]:
+    return [len(texts), *texts]
+
+
+def _optional(value: str | int | None) -> str:
+    return "-" if value is None else f"={value}"
+
+
+class _Values:
+    """The values of an entry, taken one after the other. Every method raises ValueError where the next one is not of its kind."""
+
+    __slots__ = ("_at", "_parts")
+
+    def __init__(self, parts: list[bytes]) -> None:
+        self._parts = parts
+        self._at = 0
+
+    def text(self) -> str:
+        """Any text."""
+        if self._at == len(self._parts):
+            raise ValueError("too few values")
+        self._at += 1
+        return self._parts[self._at - 1].decode()
+
+    def number(self) -> int:
+        """A whole number."""
+        return _number(self.text().encode())
+
+    def flag(self) -> bool:
+        """0 or 1."""
+        return self.one_of("0", "1") == "1"
+
+    def one_of(self, *known: str) -> str:
+        """One of these texts."""
+        text = self.text()
+        if text not in known:
+            raise ValueError("unknown setting")
+        return text
+
+    def optional(self) -> str | None:
+        """A text, or none."""
+        text = self.text()
+        if not text.startswith("=") and text != "-":
+            raise ValueError("neither a value nor none")
+        return None if text == "-" else text[1:]
+
+    def optional_number(self) -> int | None:
+        """A whole number, or none."""
+        text = self.optional()
+        return None if text is None else _number(text.encode())
+
+    def texts(self) -> tuple[str, ...]:
+        """A list of texts, after their number."""
+        return tuple([self.text() for _ in range(self.number())])
+
+    def end(self) -> None:
+        """There are no more."""
+        if self._at != len(self._parts):
+            raise ValueError("too many values")
 
 
 def _decode(data: bytes, policy: bytes, version: bytes) -> Entry | None:
@@ -172,48 +254,19 @@ def _decode(data: bytes, policy: bytes, version: bytes) -> Entry | None:
     parts = unpack(data, [_FORMAT, version, policy])
     if parts is None:
         return None
-    if not parts:
-        raise ValueError("too few values")
-    texts = [part.decode() for part in parts[1:]]
-    split = 2 * _number(parts[0])
-    rules = dict(zip(texts[:split:2], texts[1:split:2], strict=True))
-    rest = texts[split:]
-    if len(texts) < split or any(setting not in ("enforce", "advise", "off") for setting in rules.values()):
-        raise ValueError("unknown setting")
-    if not rest:
-        return Entry(None, rules)
-    if len(rest) < 2 or rest[0] != "messages" or len(rest) != 11 + (count := _number(rest[1].encode())):
-        raise ValueError("not the values of a message policy")
-    del rest[:2]
-    introduction, separator, pattern, subject_max, body_line_max, merges, reverts, fixup, insert = rest[count:]
-    switches = (merges in ("skip", "judge"), reverts in ("skip", "judge"), fixup in ("0", "1"), insert in ("0", "1"))
-    if not all(switches):
-        raise ValueError("unknown setting")
-    limits = [None if text == "-" else _number(_present(text).encode()) for text in (subject_max, body_line_max)]
-    return Entry(
-        CachedMessages(
-            introduction=None if introduction == "-" else _present(introduction),
-            tickets=tuple(rest[:count]),
-            separator=separator,
-            pattern=None if pattern == "-" else _present(pattern),
-            subject_max=limits[0],
-            body_line_max=limits[1],
-            merges=merges,
-            reverts=reverts,
-            allow_fixup=fixup == "1",
-            insert_ticket=insert == "1",
-        ),
-        rules,
-    )
+    values = _Values(parts)
+    settings = {values.text(): values.one_of("enforce", "advise", "off") for _ in range(values.number())}
+    if not values.flag():
+        values.end()
+        return Entry(None, settings)
+    messages = CachedMessages(values)
+    refs = tuple([(values.texts(), CachedMessages(values)) for _ in range(values.number())])
+    people = tuple([values.texts() for _ in range(values.number())])
+    values.end()
+    return Entry(messages, settings, refs, people)
 
 
 def _number(digits: bytes) -> int:
     if not digits.isdigit() or len(digits) > 9:
         raise ValueError("not a number")
     return int(digits)
-
-
-def _present(text: str) -> str:
-    if not text.startswith("="):
-        raise ValueError("neither a value nor none")
-    return text[1:]

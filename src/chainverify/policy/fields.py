@@ -83,6 +83,23 @@ class TextMap(_Description):
     """A table of texts by free keys; read as a tuple of pairs."""
 
 
+class Switch(_Description):
+    """false (read as None), true for a section with all its defaults, or the table of the section."""
+
+    section: Section
+
+
+class Named(_Description):
+    """A table whose free keys, each matching `key`, name tables of one section; `section.make` gets the key as `name`.
+
+    No two keys may differ in the case of letters alone.
+    """
+
+    section: Section
+    key: str
+    expected: str
+
+
 class Sub(_Description):
     """A table that is a section of its own."""
 
@@ -108,7 +125,9 @@ class Refused(_Description):
     hint: str = ""
 
 
-Shape: TypeAlias = Text | Choice | Flag | Number | Time | Duration | ListOf | TextMap | Sub | Subs | Pending | Refused
+Shape: TypeAlias = (
+    Text | Choice | Flag | Number | Time | Duration | ListOf | TextMap | Switch | Named | Sub | Subs | Pending | Refused
+)
 
 
 class Field(_Description):
@@ -158,8 +177,13 @@ def into(kind: Callable[..., Any]) -> Callable[[dict[str, Any]], Any]:
     return make
 
 
-def read(section: Section, raw: object, path: str, reading: Reading, *, position: int | None = None) -> Any:
-    """The value of a section from its TOML table at `path`. Raises `PolicyError`."""
+def read(
+    section: Section, raw: object, path: str, reading: Reading, *, position: int | None = None, name: str | None = None
+) -> Any:
+    """The value of a section from its TOML table at `path`; `position` or `name` is what tells it from others of its kind.
+
+    Raises `PolicyError`.
+    """
     if not isinstance(raw, dict):
         raise PolicyError(f"expected a table, got {shown(raw)}", key=path, hint=f"write it as {example(section, path)}")
     known = {field.key: field for field in section.fields}
@@ -181,6 +205,8 @@ def read(section: Section, raw: object, path: str, reading: Reading, *, position
         reading.observed.append(path)
     if position is not None:
         values["position"] = position
+    if name is not None:
+        values["name"] = name
     built = section.make(values)
     if section.check is not None:
         section.check(built, raw, path)
@@ -191,6 +217,14 @@ def _value(shape: Shape, raw: object, path: str, reading: Reading) -> tuple[bool
     """Whether there is a value to keep, and that value."""
     if isinstance(shape, Sub):
         return True, read(shape.section, raw, path, reading)
+    if isinstance(shape, Switch):
+        if raw is False:
+            return True, None
+        if not isinstance(raw, bool | dict):
+            raise wrong("false, true or a table", raw, path)
+        return True, read(shape.section, {} if raw is True else raw, path, reading)
+    if isinstance(shape, Named):
+        return True, _named(shape, raw, path, reading)
     if isinstance(shape, Subs):
         if isinstance(raw, dict):
             return True, (read(shape.section, raw, paths.item(path, 0), reading, position=0),)
@@ -262,6 +296,22 @@ def _text_map(raw: object, path: str) -> tuple[tuple[str, str], ...]:
     if not isinstance(raw, dict):
         raise wrong("a table of texts", raw, path)
     return tuple((_key(key, path), scalar(Text(), value, paths.join(path, key))) for key, value in raw.items())
+
+
+def _named(shape: Named, raw: object, path: str, reading: Reading) -> tuple[Any, ...]:
+    import re
+
+    if not isinstance(raw, dict):
+        raise wrong("a table of tables", raw, path)
+    seen: dict[str, str] = {}
+    for key in raw:
+        here = paths.join(path, key)
+        if re.fullmatch(shape.key, key) is None:
+            raise PolicyError(f"expected {shape.expected}, got {shown(key)}", key=here)
+        other = seen.setdefault(key.lower(), key)
+        if other != key:
+            raise PolicyError(f"{key!r} and {other!r} are the same name, for case does not count", key=here, hint="leave one")
+    return tuple(read(shape.section, value, paths.join(path, key), reading, name=key) for key, value in raw.items())
 
 
 def _key(key: str, path: str) -> str:

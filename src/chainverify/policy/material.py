@@ -41,6 +41,9 @@ def named_files(policy: Policy) -> Iterator[NamedFile]:
                 yield NamedFile(name, paths.item(paths.join("commits", key), index))
         if policy.commits.trusted_root is not None:
             yield NamedFile(policy.commits.trusted_root, "commits.trusted-root")
+    if policy.messages is not None:
+        for index, name in enumerate(policy.messages.mailmap):
+            yield NamedFile(name, paths.item("messages.mailmap", index))
     for stanza in policy.images.trust if policy.images is not None else ():
         path = paths.join(paths.item("images.trust", stanza.position), "keys")
         for index, name in enumerate(stanza.keys):
@@ -113,6 +116,12 @@ def _shared_files(commits: CommitsPolicy) -> tuple[tuple[str, tuple[str, ...]], 
         ("crls", commits.crls),
         ("timestamp-roots", commits.timestamp_roots),
     )
+
+
+def mailmaps(policy: Policy, read: FileReader) -> tuple[bytes, ...]:
+    """The contents of `[messages] mailmap`, in order. Raises `PolicyError` as `signing_material` does."""
+    names = policy.messages.mailmap if policy.messages is not None else ()
+    return tuple(_read(policy, read, name, paths.item("messages.mailmap", index)) for index, name in enumerate(names))
 
 
 def image_trust(policy: Policy, read: FileReader) -> tuple[KeyedTrust, ...]:

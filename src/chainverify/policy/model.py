@@ -20,6 +20,7 @@ Enforcement: TypeAlias = Literal["enforce", "advise", "off"]
 IdentityRule: TypeAlias = Literal["committer-email", "author-email", "principal", "off"]
 TagRule: TypeAlias = Literal["signed", "annotated", "off"]
 SkipOrJudge: TypeAlias = Literal["skip", "judge"]
+SignOff: TypeAlias = Literal["off", "exact", "email", "mailmap", "committer"]
 MergeRule: TypeAlias = Literal["every-commit", "any-parent", "all-parents", "first-parent"]
 
 
@@ -80,10 +81,34 @@ class CommitsPolicy(NamedTuple):
     trusted_root: str | None = None
 
 
+class ConventionalPolicy(NamedTuple):
+    """`[messages] conventional`: the types and scopes of Conventional Commits that may stand; no scopes: any."""
+
+    types: tuple[str, ...] = (
+        "build", "chore", "ci", "docs", "feat", "fix", "perf", "refactor", "revert", "style", "test",
+    )  # fmt: skip
+    scopes: tuple[str, ...] = ()
+
+
+class TrailerPolicy(NamedTuple):
+    """A key of `[messages] trailers`: at least `min` distinct values and at most `max` trailers (None: any number).
+
+    `value` is the source of a linear-time pattern that each whole value must match, None without one. `duplicates` says whether
+    a value may stand twice.
+    """
+
+    name: str
+    min: int = 0
+    max: int | None = None
+    value: str | None = None
+    duplicates: bool = True
+
+
 class MessagesPolicy(NamedTuple):
     """`[messages]`: `tickets` are project keys (`JIRA`), `separator` stands between ticket and text.
 
     `pattern` is the source of a linear-time pattern searched in the subject, None without one; lengths are characters.
+    `ticket_where` is `subject` or `trailer:NAME`, `conventional` None where it is not asked for, `mailmap` names files.
     """
 
     introduction: str | None = None
@@ -95,17 +120,27 @@ class MessagesPolicy(NamedTuple):
     merges: SkipOrJudge = "skip"
     reverts: SkipOrJudge = "skip"
     allow_fixup: bool = False
+    ticket_where: str = "subject"
+    tickets_max: int = 1
+    conventional: ConventionalPolicy | None = None
+    trailers: tuple[TrailerPolicy, ...] = ()
+    sign_off: SignOff = "off"
+    mailmap: tuple[str, ...] = ()
     insert_ticket: bool = True
 
 
 class RefPolicy(NamedTuple):
-    """A stanza of `[[refs]]`: `match` are globs over full ref names, `signers` names or `role:NAME` (empty: everyone)."""
+    """A stanza of `[[refs]]`: `match` are globs over full ref names, `signers` names or `role:NAME` (empty: everyone).
+
+    `messages` are the attributes of `MessagesPolicy` that it sets otherwise, with their values; None: it says nothing of them.
+    """
 
     match: tuple[str, ...]
     signers: tuple[str, ...] = ()
     allow_rewind: bool = False
     allow_delete: bool = False
     rewind_signers: tuple[str, ...] = ()
+    messages: tuple[tuple[str, object], ...] | None = None
 
 
 class TrustStanza(NamedTuple):

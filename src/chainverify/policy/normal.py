@@ -6,7 +6,21 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from chainverify.policy import paths
-from chainverify.policy.fields import OBSERVED, Duration, Field, Pending, Refused, Section, Sub, Subs, TextMap, Time
+from chainverify.policy.fields import (
+    OBSERVED,
+    Duration,
+    Field,
+    Named,
+    Pending,
+    Refused,
+    Section,
+    Sub,
+    Subs,
+    Switch,
+    TextMap,
+    Time,
+)
+from chainverify.policy.messages import OVERRIDES
 from chainverify.policy.model import Policy, ServerPolicy
 from chainverify.policy.whole import SERVER_FILE
 
@@ -65,8 +79,16 @@ def _plain(policy: Policy) -> dict[str, Any]:
 
 def _section_value(field: Field, value: Any, observed: tuple[str, ...], path: str) -> Any:
     here = paths.join(path, field.key)
+    if isinstance(field.shape, Switch):
+        return False if value is None else _values(field.shape.section, value, observed, here)
     if value is None:
         return None
+    if isinstance(field.shape, Named):
+        return {each.name: _values(field.shape.section, each, observed, here) for each in value}
+    if isinstance(field.shape, Sub) and field.shape.section is OVERRIDES:
+        given = dict(value)
+        fields = ((each, each.key.replace("-", "_")) for each in OVERRIDES.fields)
+        return {each.key: _section_value(each, given[name], observed, here) for each, name in fields if name in given}
     if isinstance(field.shape, Sub):
         return _values(field.shape.section, value, observed, here)
     if isinstance(field.shape, Subs):

@@ -6,7 +6,8 @@ from typing import Final
 
 from chainverify.policy import globs, paths
 from chainverify.policy.commits import WHO
-from chainverify.policy.fields import Field, Flag, ListOf, Pending, Section, Table, Text, into
+from chainverify.policy.fields import Field, Flag, ListOf, Pending, Section, Sub, Table, Text, into
+from chainverify.policy.messages import OVERRIDES
 from chainverify.policy.model import RefPolicy
 
 
@@ -26,7 +27,7 @@ REF: Final = Section(
         Field("allow-delete", Flag(), "whether the ref may be deleted"),
         Field("rewind-signers", WHO, "who may rewind it all the same"),
         Field("push-certificate", Pending(("off",)), "whether pushes must be signed"),
-        Field("messages", Pending(({},)), "overrides of [messages] for this ref"),
+        Field("messages", Sub(OVERRIDES)),
     ),
     into(RefPolicy),
     _check,

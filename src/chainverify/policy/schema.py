@@ -18,6 +18,7 @@ from chainverify.policy.fields import (
     Field,
     Flag,
     ListOf,
+    Named,
     Number,
     Pending,
     Refused,
@@ -25,6 +26,7 @@ from chainverify.policy.fields import (
     Shape,
     Sub,
     Subs,
+    Switch,
     Text,
     TextMap,
     Time,
@@ -36,6 +38,8 @@ _NOT_YET: Final = "not enforced by this version yet"
 _TYPES: Final[dict[str, Any]] = {
     "[commits]": model.CommitsPolicy,
     "[messages]": model.MessagesPolicy,
+    "[messages] conventional": model.ConventionalPolicy,
+    "[messages] trailers": model.TrailerPolicy,
     "[[signers]]": model.Signer,
     "[[refs]]": model.RefPolicy,
     "[images]": model.ImagesPolicy,
@@ -94,6 +98,11 @@ def _shape(shape: Shape) -> dict[str, Any]:
         return _one_or_many(_shape(shape.shape), shape.least)
     if isinstance(shape, TextMap):
         return {"type": "object", "propertyNames": {"minLength": 1}, "additionalProperties": _shape(Text())}
+    if isinstance(shape, Switch):
+        return {"anyOf": [{"type": "boolean"}, _section(shape.section)]}
+    if isinstance(shape, Named):
+        names = {"pattern": f"^(?:{shape.key})$"}
+        return {"type": "object", "propertyNames": names, "additionalProperties": _section(shape.section)}
     if isinstance(shape, Sub):
         return _section(shape.section)
     if isinstance(shape, Subs):

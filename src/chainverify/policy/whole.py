@@ -6,12 +6,11 @@ from collections.abc import Iterable
 from typing import Final
 
 from chainverify.errors import PolicyError
-from chainverify.policy import paths
+from chainverify.policy import messages, paths
 from chainverify.policy.commits import COMMITS, POLICY, TAGS
 from chainverify.policy.fields import Field, Number, Pending, Refused, Section, Sub, Subs, nearest
 from chainverify.policy.images import IMAGES
 from chainverify.policy.machine import RULES, SERVER
-from chainverify.policy.messages import MESSAGES
 from chainverify.policy.model import Policy
 from chainverify.policy.refs import REF
 from chainverify.policy.signers import SIGNER, check_people
@@ -22,7 +21,7 @@ _FIELDS: Final = (
     Field("commits", Sub(COMMITS)),
     Field("tags", Sub(TAGS)),
     Field("signers", Subs(SIGNER)),
-    Field("messages", Sub(MESSAGES)),
+    Field("messages", Sub(messages.MESSAGES)),
     Field("refs", Subs(REF)),
     Field("protected", Pending(([],)), "paths and kinds that need approvals"),
     Field("images", Sub(IMAGES)),
@@ -55,6 +54,11 @@ def check(policy: Policy) -> None:
         path = paths.item("refs", index)
         _check_who(ref.signers, paths.join(path, "signers"), names, roles)
         _check_who(ref.rewind_signers, paths.join(path, "rewind-signers"), names, roles)
+        if ref.messages is not None:
+            here = paths.join(path, "messages")
+            if policy.messages is None:
+                raise PolicyError("changes the rules of [messages], and there are none", key=here, hint="add [messages]")
+            messages.check(messages.overridden(policy.messages, ref), {}, here)
 
 
 def _check_who(entries: Iterable[str], path: str, names: frozenset[str], roles: frozenset[str]) -> None:

@@ -1,10 +1,11 @@
-"""The rules about commit messages: ticket, pattern, lengths, characters, encoding.
+"""The rules about commit messages: ticket, pattern, lengths, characters, encoding; trailers and forms of subjects beside it.
 
 Nothing is exempt by its words: "Merge ...", "Revert ..." and "fixup! ..." are judged like any other text. What may be skipped is
 skipped by facts that the caller proved (the number of parents, a revert that is one).
 
 `judge` yields findings. The commit-msg hook calls `problems`, the same judgement as plain values, because on its path even
-the import of `typing` would cost more than everything here; for that reason this module imports nothing of it at run time.
+the import of `typing` would cost more than everything here; for that reason this module imports nothing of it at run time. What
+only some policies ask for (`rules.trailers`, `rules.sign_off`, `rules.conventional`) is imported when it is asked for.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from typing import Final, Protocol
 
     from chainverify.formats.pattern import Pattern
-    from chainverify.model.report import Finding, Subject
+    from chainverify.model.report import Finding, Status, Subject
+    from chainverify.rules.sign_off import People
 
     class Rules(Protocol):
         """What is read of a `policy.model.MessagesPolicy`."""
@@ -39,6 +41,18 @@ if TYPE_CHECKING:
         def reverts(self) -> str: ...
         @property
         def allow_fixup(self) -> bool: ...
+        @property
+        def ticket_where(self) -> str: ...
+        @property
+        def tickets_max(self) -> int: ...
+        @property
+        def conventional(self) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+            """Types, and scopes (none: any)."""
+        @property
+        def trailers(self) -> tuple[tuple[str, int, int | None, str | None, bool], ...]:
+            """Of each: name, least and most number, pattern of the whole value, whether values may stand twice."""
+        @property
+        def sign_off(self) -> str: ...
 
 
 SUBJECT_JUDGED_MAX: Final = text_of.SUBJECT_MAX
@@ -52,8 +66,9 @@ FIXUPS: Final = ("fixup! ", "squash! ", "amend! ")
 
 _DIGITS: Final = "0123456789"
 _SHOWN: Final = 60
+_COMPILED_MAX: Final = 64
 _compiled: dict[str, Pattern] = {}
-"""The last pattern, compiled: a history is judged under one policy."""
+"""The last patterns, compiled: a history is judged under few policies."""
 
 
 class MessageFacts:
@@ -61,28 +76,34 @@ class MessageFacts:
 
     `parents` is their number (2 and more: a merge), `revert` is True only where the revert was proved, `encoding` says what was
     wrong with the bytes (empty: nothing), `path` is where findings point to. `unread` counts the bytes that follow the text and
-    were not decoded.
+    were not decoded. `people` says who wrote and who committed it, None where that is not known; only a sign-off needs it.
     """
 
-    __slots__ = ("encoding", "parents", "path", "revert", "unread")
+    __slots__ = ("encoding", "parents", "path", "people", "revert", "unread")
 
     def __init__(
-        self, parents: int = 1, *, revert: bool = False, encoding: str = "", path: str = "COMMIT_EDITMSG", unread: int = 0
+        self, parents: int = 1, *, revert: bool = False, encoding: str = "", path: str = "COMMIT_EDITMSG", unread: int = 0,
+        people: People | None = None,
     ) -> None:
         self.parents = parents
         self.revert = revert
         self.encoding = encoding
         self.path = path
         self.unread = unread
+        self.people = people
 
 
 class Problem:
-    """A rule that does not hold: where (line and column from 1, 0 unknown), the line's text, and how wide it is wrong."""
+    """A rule that does not hold: where (line and column from 1, 0 unknown), the line's text, and how wide it is wrong.
 
-    __slots__ = ("column", "hint", "line", "message", "rule", "text", "width")
+    `unknown`: whether it holds could not be decided.
+    """
+
+    __slots__ = ("column", "hint", "line", "message", "rule", "text", "unknown", "width")
 
     def __init__(
-        self, rule: str, message: str, hint: str, *, line: int = 0, column: int = 0, text: str | None = None, width: int = 1
+        self, rule: str, message: str, hint: str, *, line: int = 0, column: int = 0, text: str | None = None, width: int = 1,
+        unknown: bool = False,
     ) -> None:
         self.rule = rule
         self.message = message
@@ -91,6 +112,7 @@ class Problem:
         self.column = column
         self.text = text
         self.width = width
+        self.unknown = unknown
 
 
 def judge(message: str, facts: MessageFacts, policy: Rules, subject: Subject) -> list[Finding]:
@@ -100,13 +122,14 @@ def judge(message: str, facts: MessageFacts, policy: Rules, subject: Subject) ->
     encoding are wrong. A message under which all rules hold has one, VERIFIED with status pass. Otherwise each rule that is
     broken has one finding that points at the first place.
     """
-    from chainverify.model.report import FAIL, PASS, SKIP, VERIFIED, Excerpt, Finding, Location
+    from chainverify.model.report import FAIL, PASS, SKIP, UNKNOWN, VERIFIED, Excerpt, Finding, Location
 
     found = []
     for each in problems(message, facts, policy):
         excerpt = None if each.text is None else Excerpt(each.text, each.column, each.width)
         where = Location(facts.path, each.line, each.column, excerpt)
-        found.append(Finding(each.rule, FAIL, subject, each.message, each.hint, where))
+        status: Status = UNKNOWN if each.unknown else FAIL
+        found.append(Finding(each.rule, status, subject, each.message, each.hint, where))
     if found:
         return found
     reason = skipped(facts, policy)
@@ -142,28 +165,41 @@ def problems(message: str, facts: MessageFacts, policy: Rules) -> list[Problem]:
         found.append(Problem("message-body", message_, "put long text into a file or into the ticket"))
     first = lines[0] if lines else (1, "")
     if not characters.visible(whole):
-        hint = f"write one, for example {_example(policy)}"
+        from chainverify.rules.nearest import example
+
+        hint = f"write one, for example {example(policy)}"
         got = "nothing that can be seen" if lines else "an empty message"
-        found.append(_at(first, "message-subject", f"expected a subject, got {got}", hint, column=1, width=1))
+        found.append(at(first, "message-subject", f"expected a subject, got {got}", hint, column=1, width=1))
     long = len(whole) > SUBJECT_JUDGED_MAX
     judged, used = without_fixups(whole[:SUBJECT_JUDGED_MAX])
     if used and not policy.allow_fixup:
-        message_ = f"expected a finished commit, got {_quoted(used.rstrip())}"
+        message_ = f"expected a finished commit, got {quoted(used.rstrip())}"
         hint = "squash it into the commit that it corrects: git rebase -i --autosquash"
-        found.append(_at(first, "message-subject", message_, hint, column=1, width=len(used.rstrip())))
+        found.append(at(first, "message-subject", message_, hint, column=1, width=len(used.rstrip())))
     offset = len(used)
-    found += _ticket(judged, offset, policy, first)
+    in_subject = policy.ticket_where == "subject"
+    if in_subject:
+        found += _ticket(judged, offset, policy, first)
     if long:
         hint = "put a blank line after the first line, so that the rest is the body"
         message_ = f"expected a subject of at most {SUBJECT_JUDGED_MAX} characters, got more"
-        found.append(_at(first, "message-subject", message_, hint, column=1, width=1))
+        found.append(at(first, "message-subject", message_, hint, column=1, width=1))
         if policy.pattern is not None:
-            message_ = f"expected a subject that matches {_quoted(policy.pattern)}, got one that is too long to be matched"
-            found.append(_at(first, "message-pattern", message_, hint, column=1, width=1))
+            message_ = f"expected a subject that matches {quoted(policy.pattern)}, got one that is too long to be matched"
+            found.append(at(first, "message-pattern", message_, hint, column=1, width=1))
     else:
         found += _pattern(judged, offset, policy, first)
         found += _subject_length(judged, offset, len(lines), policy, first)
+    if policy.conventional is not None:
+        from chainverify.rules import conventional
+
+        start = after_ticket(judged, policy)
+        found += conventional.problems(judged[start:], offset + start, policy.conventional, first)
     found += _body_length(message, policy)
+    if policy.trailers or policy.sign_off != "off" or not in_subject:
+        from chainverify.rules import trailers
+
+        found += trailers.problems(message, facts, policy, over=over)
     return found
 
 
@@ -178,27 +214,55 @@ def without_fixups(subject: str) -> tuple[str, str]:
 def ticket_of(subject: str, policy: Rules) -> str | None:
     """The ticket (`JIRA-12`) with which a subject starts as the policy asks, None where it does not.
 
-    After the ticket stand the separator and some text that can be seen; a ticket's number is one or more ASCII digits.
+    Up to `tickets_max` of them, with a comma and perhaps a blank between them, are one. After the ticket stand the separator and
+    some text that can be seen; a ticket's number is one or more ASCII digits.
     """
-    for key in policy.tickets:
-        end = _ticket_end(subject, key)
-        if end and subject.startswith(policy.separator, end) and characters.visible(subject[end + len(policy.separator) :]):
+    for end in _list_ends(subject, policy):
+        if subject.startswith(policy.separator, end) and characters.visible(subject[end + len(policy.separator) :]):
             return subject[:end]
     return None
 
 
-def _ticket_end(subject: str, key: str) -> int:
-    """Where the ticket `KEY-NUMBER` at the start of a subject ends, 0 where there is none."""
-    start = len(key) + 1
-    if not subject.startswith(key + "-"):
+def after_ticket(subject: str, policy: Rules) -> int:
+    """Where the text after a ticket at the start of a subject begins; 0 where there is no ticket, or none is asked for there."""
+    if policy.ticket_where != "subject" or not policy.tickets or (ticket := ticket_of(subject, policy)) is None:
         return 0
-    end = start
+    return len(ticket) + len(policy.separator)
+
+
+def is_ticket_list(text: str, policy: Rules) -> bool:
+    """Whether the whole text is a ticket, or as many of them as the policy lets stand together."""
+    return len(text) in _list_ends(text, policy)
+
+
+def _list_ends(text: str, policy: Rules) -> list[int]:
+    """Where the first, the second and each further ticket of a list at the start of a text ends."""
+    ends: list[int] = []
+    start = 0
+    while len(ends) < policy.tickets_max:
+        end = 0
+        for key in policy.tickets:
+            end = end or ticket_end(text, key, start)
+        if not end:
+            break
+        ends.append(end)
+        if not text.startswith(",", end):
+            break
+        start = end + (2 if text.startswith(", ", end) else 1)
+    return ends
+
+
+def ticket_end(subject: str, key: str, at: int = 0) -> int:
+    """Where the ticket `KEY-NUMBER` that starts at `at` ends, 0 where there is none."""
+    if not subject.startswith(key + "-", at):
+        return 0
+    start = end = at + len(key) + 1
     while end < len(subject) and subject[end] in _DIGITS:
         end += 1
     return end if end > start else 0
 
 
-def _at(line: tuple[int, str], rule: str, message: str, hint: str, *, column: int, width: int) -> Problem:
+def at(line: tuple[int, str], rule: str, message: str, hint: str, *, column: int, width: int) -> Problem:
     """A problem at `column` (from 1) of a line; a place beyond the line is moved to its end."""
     number, text = line
     column = min(column, len(text) + 1)
@@ -229,7 +293,7 @@ def _characters(message: str, *, over: bool) -> list[Problem]:
     more = f" (and {len(strays) - 1} more)" if len(strays) > 1 else ""
     hint = "remove it; it hides or reorders text, or drives the terminal of whoever reads the log"
     message_ = f"expected text that shows what it says, got {name}{more}"
-    return [_at(line, "message-characters", message_, hint, column=column, width=1)]
+    return [at(line, "message-characters", message_, hint, column=column, width=1)]
 
 
 def _ticket(subject: str, offset: int, policy: Rules, first: tuple[int, str]) -> list[Problem]:
@@ -239,52 +303,58 @@ def _ticket(subject: str, offset: int, policy: Rules, first: tuple[int, str]) ->
     plain = characters.latin(subject)
     if plain != subject and (ticket := ticket_of(plain, policy)):
         end = len(ticket) + len(policy.separator)
-        at = next(index for index in range(end) if subject[index] != plain[index])
-        code = f"U+{ord(subject[at]):04X}, which only looks like {_quoted(plain[at])}"
-        message = f"expected {_quoted(plain[:end])} in ASCII, got {code}"
-        found.append(_at(first, "message-characters", message, "type the ticket again", column=offset + at + 1, width=1))
+        place = next(index for index in range(end) if subject[index] != plain[index])
+        code = f"U+{ord(subject[place]):04X}, which only looks like {quoted(plain[place])}"
+        message = f"expected {quoted(plain[:end])} in ASCII, got {code}"
+        found.append(at(first, "message-characters", message, "type the ticket again", column=offset + place + 1, width=1))
     column, width, got = _ticket_place(subject, policy)
+    from chainverify.rules.nearest import example, nearest  # only for a message that is refused
+
     suggestion = nearest(subject, policy)
     keys = " or ".join(f"{key}-NUMBER" for key in policy.tickets[:4]) + (" or another" if len(policy.tickets) > 4 else "")
-    message = f"expected {keys}, then {_quoted(policy.separator)} and text, got {got}"
-    hint = f"did you mean {_quoted(suggestion)}?" if suggestion else f"write, for example, {_example(policy, subject)}"
-    return [*found, _at(first, "message-ticket", message, hint, column=offset + column, width=width)]
+    message = f"expected {keys}, then {quoted(policy.separator)} and text, got {got}"
+    hint = f"did you mean {quoted(suggestion)}?" if suggestion else f"write, for example, {example(policy, subject)}"
+    return [*found, at(first, "message-ticket", message, hint, column=offset + column, width=width)]
 
 
 def _ticket_place(subject: str, policy: Rules) -> tuple[int, int, str]:
     """Where a subject leaves the form `KEY-NUMBER SEPARATOR TEXT`: column, width, and what stands there."""
-    for key in policy.tickets:
-        if not subject.startswith(key + "-"):
-            continue
-        end = _ticket_end(subject, key)
-        if not end:
-            end = len(key) + 1
-            return end + 1, 1, f"{_quoted(subject[end])} instead of a number" if subject[end:] else "no number"
+    ends = _list_ends(subject, policy)
+    if ends:
+        end = ends[-1]
         rest, separator = subject[end:], policy.separator
         if rest.startswith(separator) or rest == separator.rstrip():
             return end + 1, max(1, len(rest)), "no text after the ticket"
         wrong = next((i for i, c in enumerate(separator) if rest[i : i + 1] != c), 0)
-        got = f"{_quoted(rest[: len(separator) + 1])} after the ticket" if rest else "nothing after the ticket"
+        got = f"{quoted(rest[: len(separator) + 1])} after the ticket" if rest else "nothing after the ticket"
         return end + 1 + wrong, max(1, len(separator) - wrong), got
+    for key in policy.tickets:
+        if subject.startswith(key + "-"):
+            end = len(key) + 1
+            return end + 1, 1, f"{quoted(subject[end])} instead of a number" if subject[end:] else "no number"
     stripped = subject.lstrip()
-    return len(subject) - len(stripped) + 1, max(1, len(stripped.partition(" ")[0])), _quoted(subject)
+    return len(subject) - len(stripped) + 1, max(1, len(stripped.partition(" ")[0])), quoted(subject)
 
 
 def _pattern(subject: str, offset: int, policy: Rules, first: tuple[int, str]) -> list[Problem]:
-    if policy.pattern is None or _matches(policy.pattern, subject):
+    if policy.pattern is None or matches(policy.pattern, subject):
         return []
+    from chainverify.rules.nearest import nearest
+
     suggestion = nearest(subject, policy)
-    hint = f"did you mean {_quoted(suggestion)}?" if suggestion else "change the subject so that the pattern is found in it"
-    message = f"expected a subject that matches {_quoted(policy.pattern)}, got {_quoted(subject)}"
-    return [_at(first, "message-pattern", message, hint, column=offset + 1, width=len(subject))]
+    hint = f"did you mean {quoted(suggestion)}?" if suggestion else "change the subject so that the pattern is found in it"
+    message = f"expected a subject that matches {quoted(policy.pattern)}, got {quoted(subject)}"
+    return [at(first, "message-pattern", message, hint, column=offset + 1, width=len(subject))]
 
 
-def _matches(pattern: str, subject: str) -> bool:
+def matches(pattern: str, text: str) -> bool:
+    """Whether a pattern that the policy's loader accepted is found in the text."""
     found = _compiled.get(pattern)
     if found is None:
-        _compiled.clear()
+        if len(_compiled) >= _COMPILED_MAX:
+            _compiled.clear()
         found = _compiled[pattern] = compile_pattern(pattern)
-    return found.search(subject)
+    return found.search(text)
 
 
 def _subject_length(subject: str, offset: int, lines: int, policy: Rules, first: tuple[int, str]) -> list[Problem]:
@@ -295,9 +365,9 @@ def _subject_length(subject: str, offset: int, lines: int, policy: Rules, first:
     if lines > 1:
         message += f" in {lines} lines, which git joins because no blank line follows the first"
         hint = "put a blank line after the subject"
-        return [_at(first, "message-subject", message, hint, column=1, width=len(first[1]))]
+        return [at(first, "message-subject", message, hint, column=1, width=len(first[1]))]
     hint = "say the rest in the body, after a blank line"
-    return [_at(first, "message-subject", message, hint, column=offset + limit + 1, width=len(subject) - limit)]
+    return [at(first, "message-subject", message, hint, column=offset + limit + 1, width=len(subject) - limit)]
 
 
 def _body_length(message: str, policy: Rules) -> list[Problem]:
@@ -312,78 +382,10 @@ def _body_length(message: str, policy: Rules) -> list[Problem]:
     width = len(long[0][1])
     more = f" (and {len(long) - 1} more such lines)" if len(long) > 1 else ""
     text = f"expected lines of at most {limit} characters, got {width}{more}"
-    return [_at(long[0], "message-body", text, "break the line", column=limit + 1, width=width - limit)]
+    return [at(long[0], "message-body", text, "break the line", column=limit + 1, width=width - limit)]
 
 
-def nearest(subject: str, policy: Rules) -> str:
-    """The form of `subject` that the policy would accept, empty where none is near.
-
-    Found are tickets in the wrong case, bracketed, with another separator, with blanks or nothing between key and number,
-    with one letter of the key wrong, and tickets that stand elsewhere in the subject. What is returned passes. Under a policy
-    that has only a pattern, the keys are taken from parts of it that look like `JIRA-[0-9]+`.
-    """
-    import re  # only for a message that is refused; the good path does not pay for it
-
-    keys = policy.tickets or tuple(re.findall(r"([A-Z][A-Z0-9_]+)-(?:\[0-9\]|\\d)", policy.pattern or ""))
-    plain = characters.latin(subject).strip()
-    start = (
-        r"[\[({<#\s]{0,4}([A-Za-z][A-Za-z0-9_]{0,40}?)[\s_#-]{0,3}"
-        r"([0-9]{1,12})(?![0-9A-Za-z])[\])}>]{0,2}[\s:;,.|/-]{0,8}"
-    )
-    candidates: list[tuple[str, str, str]] = []
-    if match := re.match(start, plain):
-        candidates.append((match[1], match[2], plain[match.end() :]))
-    inside = r"[\[(<#]?\b([A-Za-z][A-Za-z0-9_]{0,40})-([0-9]{1,12})\b[\])>]?:?"
-    for number, match in enumerate(re.finditer(inside, plain)):
-        if number == 8:
-            break
-        text = f"{plain[: match.start()].rstrip(' :;,#-')} {plain[match.end() :].lstrip(' :;,-')}".strip()
-        candidates.append((match[1], match[2], text))
-    for key, digits, text in candidates:
-        for meant in sorted(keys, key=lambda name: name.casefold() != key.casefold()):
-            if not _alike(key.casefold(), meant.casefold()):
-                continue
-            again = f"{meant}-{digits}"
-            words = text.split()
-            while words and words[0].rstrip(":;,.") == again:
-                del words[0]
-            form = again + policy.separator + " ".join(words)
-            if _good(form, policy):
-                return form
-    return ""
-
-
-def _good(subject: str, policy: Rules) -> bool:
-    if (policy.tickets and not ticket_of(subject, policy)) or characters.strays(subject):
-        return False
-    return policy.pattern is None or _matches(policy.pattern, subject)
-
-
-def _alike(one: str, other: str) -> bool:
-    """Equal, or one letter apart: replaced, added, left out, or two neighbours swapped (keys of three letters and more)."""
-    if one == other:
-        return True
-    if len(other) < 3 or abs(len(one) - len(other)) > 1:
-        return False
-    at = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-    swapped = one[at : at + 2] == other[at : at + 2][::-1] and one[at + 2 :] == other[at + 2 :]
-    return swapped or one[at + 1 :] == other[at + 1 :] or one[at + 1 :] == other[at:] or one[at:] == other[at + 1 :]
-
-
-def _example(policy: Rules, subject: str = "") -> str:
-    """A subject that the ticket rule accepts, made of the words of `subject` where it has some of its own."""
-    text = " ".join(characters.latin(subject).split())
-    ticket = f"{policy.tickets[0]}-123" if policy.tickets else ""
-    for key in policy.tickets:
-        if text.startswith(key + "-"):
-            end = _ticket_end(text, key)
-            ticket = text[:end] or f"{key}-123"
-            text = text[end or len(key) + 1 :].lstrip(" :-")
-    text = text or "say what changes"
-    return _quoted(f"{ticket}{policy.separator}{text}" if ticket else text)
-
-
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     return f'"{text[:_SHOWN]}..."' if len(text) > _SHOWN else f'"{text}"'
 
 

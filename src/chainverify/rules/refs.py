@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 from chainverify.formats.glob import matches_any
 from chainverify.formats.push import RefUpdate
 from chainverify.model.report import FAIL, PASS, VERIFIED, Finding, Subject
-from chainverify.policy.model import MergeRule, Policy, RefPolicy
+from chainverify.policy.messages import overridden
+from chainverify.policy.model import MergeRule, MessagesPolicy, Policy, RefPolicy
 from chainverify.policy.people import allowed
 
 TAGS: Final = "refs/tags/"
@@ -41,6 +42,18 @@ def replaces(ref: str) -> bool:
 def stanzas(ref: str, policy: Policy) -> tuple[RefPolicy, ...]:
     """The stanzas of `[[refs]]` that apply to a full ref name."""
     return tuple(stanza for stanza in policy.refs if matches_any(stanza.match, ref))
+
+
+def message_rules(ref: str, policy: Policy) -> tuple[MessagesPolicy, ...]:
+    """What a message that lands on a ref must follow, all of it; nothing without `[messages]`.
+
+    Each stanza that matches and has `messages` makes rules of its own, `[messages]` with its keys put in place; so of two
+    stanzas the stricter wins, key by key, and none can take away what another asks. Where no stanza has any it is `[messages]`.
+    """
+    if policy.messages is None:
+        return ()
+    own = (overridden(policy.messages, stanza) for stanza in stanzas(ref, policy) if stanza.messages)
+    return tuple(dict.fromkeys(own)) or (policy.messages,)
 
 
 def judge(change: RefChange, policy: Policy) -> list[Finding]:

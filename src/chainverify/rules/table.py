@@ -148,16 +148,17 @@ _ROWS: Final = (
         "Delete the ref and make a tag of the right name.",
     ),
     RuleText(
-        "message-ticket", "messages", "The subject does not start with a ticket as the policy wants it",
+        "message-ticket", "messages", "The message does not name a ticket where and as the policy wants it",
         "A change without a ticket has no recorded reason, and the reason is what an auditor asks for first.",
         'message-ticket: expected JIRA-NUMBER, then ": " and text, got "fix the build"',
-        "Reword the commit: `git commit --amend`, or `git rebase -i` for older ones.",
+        "Reword the commit: `git commit --amend`, or `git rebase -i` for older ones. `[messages] tickets`, `ticket-where`, `tickets-max` "
+        "and `separator` say what is wanted.",
     ),
     RuleText(
-        "message-pattern", "messages", "The subject does not match the policy's pattern",
+        "message-pattern", "messages", "The subject does not have the form that the policy asks for",
         "Tools that read the history (changelogs, deployment records) rely on the form.",
         'message-pattern: expected a subject that matches "^[a-z]+: .+", got "Fix the build"',
-        "Reword the commit to match; the pattern is `[messages] pattern`.",
+        "Reword the commit to match; the form is `[messages] pattern`, or that of Conventional Commits under `conventional`.",
     ),
     RuleText(
         "message-subject", "messages", "The subject is empty, too long, or a fixup that was left in",
@@ -170,6 +171,22 @@ _ROWS: Final = (
         "Long lines are cut or wrapped differently by every tool that shows them.",
         "message-body: expected lines of at most 100 characters, got 133",
         "Break the line.",
+    ),
+    RuleText(
+        "message-trailer", "messages", "A trailer that the policy asks for is missing, too many, or says something else",
+        "Trailers are read by tools: who reviewed a change, which run tested it. A line that only looks like one, in the middle of the "
+        "text, is read by none of them: git reads trailers in a last paragraph that holds nothing else.",
+        "message-trailer: expected at least 1 Reviewed-by trailer, got none",
+        "End the message with the trailer (`git commit --amend --trailer \"Reviewed-by: NAME <ADDRESS>\"`); `git log "
+        "--format='%(trailers)'` shows those that git sees. `[messages] trailers` says what is asked.",
+    ),
+    RuleText(
+        "message-sign-off", "messages", "The message carries no sign-off by whom the policy asks",
+        "`Signed-off-by` is the author's word that the change may be given (the Developer Certificate of Origin); another person's word "
+        "says nothing. It is a statement, not a proof: who made the commit is proved by its signature.",
+        "message-sign-off: expected a sign-off by the author, Alice Example <alice@example.org>, got none",
+        "Commit with `-s` (`git commit --amend -s --no-edit`, `git rebase --signoff BASE`) as the person that the commit names as its "
+        "author. Not decided where the author of a message in a file is not known: set `user.name` and `user.email`.",
     ),
     RuleText(
         "message-characters", "messages", "The message holds characters that hide or reorder what is shown",
