@@ -36,8 +36,8 @@ PER_CORE = 2.5
 MEMORY = 400
 """Megabytes that all processes of a run may hold together."""
 REPEATED = {"ssh": (100_000, 5), "openpgp": (100_000, 5)}
-"""Commits of a history that is verified again with the cache, and how many times faster that must be: of a shorter one a larger part
-is the start of the program, which no cache shortens."""
+"""Commits of a history that is verified again with the cache, and how many times faster that must be: of a
+shorter one a larger part is the start of the program, which no cache shortens."""
 ROUNDS = 5
 """Each command is timed so often, and the best counts: other work on the machine only ever adds."""
 
