@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from chainverify.git.repository import Repository as Opened
+from chainverify.hook import branch
 from chainverify.jobs import messages as job
 from chainverify.model.report import PASS
 from chainverify.policy.load import parse
 from tests.hook.test_commit_msg import IDENTITY, Hooked, direct
+from tests.world.repository import Repository
 
 pytestmark = pytest.mark.tool("git")
 
@@ -199,3 +201,17 @@ def test_the_command_takes_git_s_identity_for_a_file(tmp_path: Path) -> None:
     hooked.git("config", "user.email", IDENTITY["GIT_AUTHOR_EMAIL"])
     assert file_verdict(hooked, f"x\n\n{SIGNED}\n", nobody).returncode == 0
     assert file_verdict(hooked, "x\n", nobody).returncode == 1
+
+
+def test_git_is_asked_for_the_branch_where_its_directory_does_not_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a repository of the reftable format, whose HEAD file names no branch that can be."""
+    repo = Repository.create(tmp_path / "repo", branch="wip/a")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "HEAD").write_text("ref: refs/heads/.invalid\n")
+    monkeypatch.chdir(repo.path)
+    assert branch.current(str(elsewhere)) == "refs/heads/wip/a"
+    (elsewhere / "HEAD").write_text("ref: refs/heads/main\n")
+    assert branch.current(str(elsewhere)) == "refs/heads/main"
+    (elsewhere / "HEAD").write_text("1" * 40 + "\n")
+    assert branch.current(str(elsewhere)) == ""

@@ -22,6 +22,7 @@ from __future__ import annotations
 import os
 
 from chainverify.hook import local
+from chainverify.hook.branch import head, line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ FRAMEWORK_SOURCE: Final = "PRE_COMMIT_COMMIT_MSG_SOURCE"
 """Where pre-commit and prek hand on git's second argument: their hooks get the file alone."""
 _HEADS: Final = "refs/heads/"
 _BLANK: Final = b" \t\r\v\f"
-_COMMENTS: Final = "#;@!$%^&|:"
 _DIGITS: Final = "0123456789"
 _WORD: Final = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
 
@@ -112,16 +112,9 @@ def branch(git_dir: str) -> str:
         stopped = os.path.lexists(f"{git_dir}/rebase-merge/stopped-sha")
         if not stopped or os.environ.get("GIT_REFLOG_ACTION", "").startswith("rebase"):
             return ""
-        name = _text(_kept(f"{git_dir}/rebase-merge/head-name"))
+        name = line(f"{git_dir}/rebase-merge/head-name")
         return name if name.startswith(_HEADS) else ""
-    head = _text(_kept(f"{git_dir}/HEAD"))
-    if head.startswith("ref: refs/heads/") and head != "ref: refs/heads/.invalid":
-        return head[5:]
-    if len(head) in (40, 64) and not head.strip("0123456789abcdef"):
-        return ""
-    # the reftable format keeps HEAD elsewhere, and an old git may have made it a link
-    status, answer = local.run("symbolic-ref", "-q", "HEAD")
-    return _text(answer) if status == 0 else ""
+    return head(git_dir)
 
 
 def _kept(path: str) -> bytes:
@@ -130,10 +123,6 @@ def _kept(path: str) -> bytes:
         return local.read(path, MESSAGE_BYTES_MAX)
     except OSError:
         return b""
-
-
-def _text(data: bytes) -> str:
-    return data[: BRANCH_BYTES_MAX + 1].decode("utf-8", "surrogateescape").strip()
 
 
 def ticket_in(full: str, keys: tuple[str, ...]) -> str:
@@ -179,6 +168,7 @@ def inserted(data: bytes, ticket: str, policy: Rules, *, typed: bool) -> bytes:
     `typed` says that the text is a message; else it is what an editor will show: a blank line, a template, help. A message that
     names a ticket of one of the policy's projects anywhere in its subject has one already.
     """
+    from chainverify.hook.cleanup import AUTO_COMMENTS
     from chainverify.rules.messages import FIXUPS
 
     if policy.ticket_where != "subject":
@@ -193,7 +183,7 @@ def inserted(data: bytes, ticket: str, policy: Rules, *, typed: bool) -> bytes:
         return data
     if any(_tickets(paragraph, key) for key in policy.tickets):
         return data
-    if typed and not _comment(paragraph[0]):
+    if typed and paragraph[0] not in AUTO_COMMENTS:
         return data[:at] + start + data[at:]
     if paragraph[0] == "#" and not typed:
         return data[:at] + start + b"\n" + data[at:]
@@ -246,11 +236,6 @@ def _paragraph(data: bytes, at: int) -> str:
             break
         end = line_end
     return data[at:end].decode("latin-1")
-
-
-def _comment(character: str) -> bool:
-    """Whether a line that starts so may be a comment to an editor's cleanup."""
-    return character in _COMMENTS
 
 
 def _replace(file: str, data: bytes) -> None:
