@@ -19,7 +19,7 @@ from chainverify.model.checkup import Link
 _CONFIGURATIONS: Final = {
     "pre-commit": (".pre-commit-config.yaml",),
     "prek": (".pre-commit-config.yaml", "prek.toml"),
-    "lefthook": ("lefthook.yml", ".lefthook.yml", "lefthook.yaml", ".lefthook.yaml", "lefthook.toml", ".lefthook.toml"),
+    "lefthook": managers.LEFTHOOK_FILES,
 }
 """Where a manager's team names hooks."""
 

@@ -6,7 +6,6 @@ with a marker and a digest of the rest, as hook files do.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
@@ -43,7 +42,7 @@ def key(event: str, variable: str) -> str:
 def command(event: str, python: str) -> str:
     """The value of our `command`: git runs it in a shell and adds the hook's arguments."""
     text = hookfiles.call(event, python)
-    return f"{_MARKER}{_digest(text)}; {text}"
+    return f"{_MARKER}{hookfiles.digest(text)}; {text}"
 
 
 def ours(text: str) -> bool | None:
@@ -51,7 +50,7 @@ def ours(text: str) -> bool | None:
     if not text.startswith(_MARKER):
         return None
     digest, _, rest = text.removeprefix(_MARKER).partition("; ")
-    return digest == _digest(rest)
+    return digest == hookfiles.digest(rest)
 
 
 def listed(settings: Iterable[Setting], event: str) -> tuple[Configured, ...]:
@@ -97,7 +96,3 @@ def _parts(name: str) -> tuple[str, str, str]:
     section, _, rest = name.partition(".")
     middle, _, variable = rest.rpartition(".")
     return section, middle, variable
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

@@ -135,8 +135,13 @@ def ours(text: str) -> bool | None:
 
 def marked(first: str, body: str) -> str:
     """A text of ours: its first line, the marker with the digest of all other lines, and those."""
-    digest = hashlib.sha256(f"{first}\n{body}".encode("utf-8", "surrogateescape")).hexdigest()
-    return f"{first}\n{MARKER}{digest}\n{body}"
+    rest = digest(f"{first}\n{body}")
+    return f"{first}\n{MARKER}{rest}\n{body}"
+
+
+def digest(text: str) -> str:
+    """What a marker of ours says of the text that it stands for."""
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _literal(text: str) -> str:

@@ -53,7 +53,7 @@ def hooks_directory(repo: Repository) -> Path:
     if found.setting is not None and not found.inside:
         raise UsageError(
             f"core.hooksPath is {found.setting.value}, which other repositories may share",
-            hint='call it from the hook there: chainverify hook commit-msg "$@" || exit $?',
+            hint="take the setting out, or set core.hooksPath in the repository itself to a directory of its own",
         )
     return found.directory
 

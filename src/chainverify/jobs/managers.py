@@ -11,7 +11,6 @@ Their files are recognised by what they say, never run and never changed, but fo
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -23,13 +22,12 @@ from chainverify.jobs import hookfiles
 
 Manager: TypeAlias = Literal["husky", "pre-commit", "prek", "lefthook"]
 
-MANAGERS: Final[tuple[Manager, ...]] = ("husky", "pre-commit", "prek", "lefthook")
 LEGACY: Final = ".legacy"
 _BEGIN: Final = "# >>> chainverify hook"
 _END: Final = "# <<< chainverify hook\n"
 _HEAD: Final = re.compile(rf"{_BEGIN}(, new file)?, sha256:([0-9a-f]{{64}})\r?\n")
 _TAIL: Final = re.compile(rf"^{_END.strip()}\r?\n", re.MULTILINE)
-_LEFTHOOK_MAIN: Final = tuple(f"{dot}lefthook.{kind}" for dot in ("", ".") for kind in ("yml", "yaml", "toml", "json", "jsonc"))
+LEFTHOOK_FILES: Final = tuple(f"{dot}lefthook.{kind}" for dot in ("", ".") for kind in ("yml", "yaml", "toml", "json", "jsonc"))
 _ARGUMENTS: Final = {"commit-msg": 1, "prepare-commit-msg": 3, "pre-push": 2, "applypatch-msg": 1}
 """How many arguments git gives to a hook at most (githooks(5))."""
 _LEFTHOOK_FIRST: Final = "# lefthook's own file for one clone, written by: chainverify install"
@@ -68,7 +66,7 @@ def with_block(text: str | None, event: str) -> str:
     rest, new = (None, True) if text is None else without_block(text)
     new = new or text is None
     inner = _inner(event)
-    block = f"{_BEGIN}{', new file' if new else ''}, sha256:{_digest(inner)}\n{inner}{_END}"
+    block = f"{_BEGIN}{', new file' if new else ''}, sha256:{hookfiles.digest(inner)}\n{inner}{_END}"
     rest = rest or ""
     shebang = re.match(r"#![^\n]*\n", rest)
     at = shebang.end() if shebang else 0
@@ -86,7 +84,7 @@ def without_block(text: str) -> tuple[str | None, bool]:
     head = _HEAD.match(text, start)
     end = _TAIL.search(text, head.end()) if head else None
     inner = text[head.end() : end.start()].replace("\r\n", "\n") if head and end else ""
-    if head is None or end is None or _digest(inner) != head[2] or text.count(_BEGIN) != 1:
+    if head is None or end is None or hookfiles.digest(inner) != head[2] or text.count(_BEGIN) != 1:
         raise UsageError("the lines of chainverify in it were changed", hint="look at them and remove them yourself")
     rest = text[:start] + text[end.end() :]
     new = head[1] is not None
@@ -103,7 +101,7 @@ def has_block(text: str) -> bool:
 
 def lefthook_local(top: Path) -> Path | None:
     """lefthook's configuration of one clone, which may not be there yet; None where lefthook is not set up with files we know."""
-    main = next((top / name for name in _LEFTHOOK_MAIN if (top / name).is_file()), None)
+    main = next((top / name for name in LEFTHOOK_FILES if (top / name).is_file()), None)
     if main is None:
         return None
     dot = "." if main.name.startswith(".") else ""
@@ -173,7 +171,3 @@ def _lefthook_body(runs: dict[str, str]) -> str:
         + f"      run: {json.dumps(run)}\n"
         for event, run in runs.items()
     )
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
