@@ -88,6 +88,11 @@ def fingerprint(blob: bytes) -> str:
     return "SHA256:" + binascii.b2a_base64(digest, newline=False).rstrip(b"=").decode("ascii")
 
 
+def line_of(kind: str, blob: bytes) -> str:
+    """A key, or a certificate, as one line without a comment."""
+    return f"{kind} {binascii.b2a_base64(blob, newline=False).decode('ascii')}"
+
+
 def parse_file(data: bytes) -> tuple[KeyLine, ...]:
     """The keys of a `.pub` file or inline line; empty lines and lines that start with `#` are skipped.
 

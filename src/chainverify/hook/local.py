@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from typing import Final
 
 POLICY: Final = ".chainverify/policy.toml"
+VARIABLE: Final = "CHAINVERIFY_POLICY"
+"""As `jobs.policies.VARIABLE`, which would be a long import."""
 POLICY_BYTES_MAX: Final = 1 << 20
 GIT_BYTES_MAX: Final = 64 << 20
 
@@ -52,7 +54,7 @@ def read_policy(top: str) -> tuple[str, bytes | None]:
 
     Raises OSError where a policy that is named or there cannot be read; the worktree's may not be a symbolic link.
     """
-    named = os.environ.get("CHAINVERIFY_POLICY")
+    named = os.environ.get(VARIABLE)
     if named:
         return named, read(named, POLICY_BYTES_MAX + 1)
     try:
@@ -166,6 +168,11 @@ def stop(status: int, text: str, hint: str = "") -> int:
 
     sys.stderr.write(f"chainverify: {escape(text)}\n" + (f"  help: {escape(hint)}\n" if hint else ""))
     return status
+
+
+def colour() -> bool:
+    """Whether stderr is a terminal that takes colours."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb" and os.isatty(2)
 
 
 def whole_site() -> None:

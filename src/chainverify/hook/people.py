@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from chainverify.rules.sign_off import People
+from chainverify.rules.sign_off import People, identity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,5 +64,4 @@ def _identity(who: str, run: Callable[..., tuple[int, bytes]]) -> Identity | Non
     if name and address:
         return name.strip(), address.strip()
     status, line = run("var", f"GIT_{who}_IDENT")
-    name, _, rest = line.decode("utf-8", "replace").partition("<")
-    return None if status else (name.strip(), rest.partition(">")[0])
+    return None if status else identity(line.decode("utf-8", "replace"))

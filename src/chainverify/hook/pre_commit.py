@@ -153,7 +153,7 @@ def _report(repo: Repository, tree: str) -> int:
     except UsageError:
         base = None
     checked = staged.check_manifests(repo, tree, base, _policy(repo))
-    style = text.Style(colour=colour())
+    style = text.Style(colour=local.colour())
     for each in checked.findings:
         if each.status != SKIP:
             sys.stderr.write("\n".join(text.finding(each, style)) + "\n")
@@ -173,13 +173,8 @@ def _policy(repo: Repository) -> LoadedPolicy:
 
     from chainverify.jobs import policies
 
-    named = os.environ.get("CHAINVERIFY_POLICY")
+    named = os.environ.get(local.VARIABLE)
     return policies.from_file(Path(named), worktree=repo.worktree) if named else policies.from_worktree(repo)
-
-
-def colour() -> bool:
-    """Whether stderr is a terminal that takes colours."""
-    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb" and os.isatty(2)
 
 
 # --- how the commit will be signed
@@ -249,7 +244,7 @@ def _look(values: dict[str, str], email: str, path: str, now: int) -> list[bytes
     except ChainverifyError:
         return [b"%d" % now, b"", b""]
     home = Path.home() if os.environ.get("HOME") else None
-    directory = Path(path).parent if os.environ.get("CHAINVERIFY_POLICY") else repo.directory / _DIRECTORY
+    directory = Path(path).parent if os.environ.get(local.VARIABLE) else repo.directory / _DIRECTORY
     files = [directory / each.name for each in named_files(loaded.policy)]
     own = readiness.key_file(values, home)
     files += [own, own.with_name(own.name + ".pub")] if own is not None else []

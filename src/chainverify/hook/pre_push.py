@@ -6,9 +6,6 @@ settings are. git calls it for `--dry-run` too, and without any ref where all is
 
 from __future__ import annotations
 
-import os
-import sys
-
 from chainverify.hook import local
 
 TYPE_CHECKING = False
@@ -21,8 +18,6 @@ if TYPE_CHECKING:
 
 MAX_INPUT: Final = 64 << 20
 """The most bytes of refs that are read from git."""
-MAX_IMAGE_SECONDS: Final = 120.0
-"""The most seconds that registries may take, as on the server."""
 FRAMEWORK: Final = "PRE_COMMIT_REMOTE_BRANCH"
 """Set by hook managers that show a hook one ref of a push, in variables, and nothing on standard input."""
 
@@ -73,7 +68,7 @@ def _judge(name: str, url: str, data: bytes, stderr: IO[str], environ: Mapping[s
         return local.stop(local.GOOD, f"nothing that is pushed was judged: {why}")
     judging = push.Judging(
         chosen.loaded, int(time.time()), processors(), Source(offline=False, environ=environ), lambda _done, _total: None,
-        lambda: MAX_IMAGE_SECONDS, other,
+        lambda: push.MAX_IMAGE_SECONDS, other,
     )  # fmt: skip
     return _answer(push.check_push(repo, updates, judging), chosen, stderr)
 
@@ -89,7 +84,7 @@ def _answer(report: Report, chosen: Chosen, stderr: IO[str]) -> int:
     if status == local.UNDECIDED and enforcement.nothing_but_skips(report.findings):
         status = local.GOOD
         stderr.write("chainverify: nothing in this push was checked: the policy excuses all of it\n")
-    stderr.write(text.render(report, text.Style(colour=_colour(environ=os.environ))))
+    stderr.write(text.render(report, text.Style(colour=local.colour())))
     if chosen.why:
         stderr.write(f"chainverify: note: judged by the policy at hand, not by the server's: {escape(chosen.why)}\n")
     if status:
@@ -99,6 +94,3 @@ def _answer(report: Report, chosen: Chosen, stderr: IO[str]) -> int:
         )
     return status
 
-
-def _colour(environ: Mapping[str, str]) -> bool:
-    return not environ.get("NO_COLOR") and environ.get("TERM") != "dumb" and sys.stderr.isatty()

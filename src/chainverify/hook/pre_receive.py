@@ -29,12 +29,9 @@ from chainverify.rules import enforcement
 
 MAX_INPUT: Final = 64 << 20
 """The most bytes of ref updates that are read from git."""
-MAX_IMAGE_SECONDS: Final = 120.0
-"""The most seconds that registries may take in one push."""
 ALLOW_UNCONFIGURED: Final = "--allow-unconfigured"
 MARKER: Final = "chainverify-configured"
 """A file in the git directory that says: a policy was in force here once."""
-VARIABLE: Final = "CHAINVERIFY_POLICY"
 
 
 def main(arguments: Sequence[str], *, stdin: IO[bytes], stderr: IO[str], environ: Mapping[str, str]) -> int:
@@ -93,12 +90,13 @@ def _answer(report: Report, stderr: IO[str]) -> int:
 
 def _policy(repo: Repository, environ: Mapping[str, str], *, allow_unconfigured: bool) -> LoadedPolicy | None:
     """The policy in force, None where there is none and the administrator allowed that. Raises `PolicyError`."""
-    named = environ.get(VARIABLE)
+    named = environ.get(policies.VARIABLE)
     marker = repo.common_dir / MARKER
     if named:
         path = Path(named)
         if not path.is_absolute():
-            raise PolicyError(f"{VARIABLE} names the relative path {named!r}", hint="name the server's policy by its full path")
+            text = f"{policies.VARIABLE} names the relative path {named!r}"
+            raise PolicyError(text, hint="name the server's policy by its full path")
         loaded = policies.from_file(path, worktree=None, server=True)
     else:
         found = _from_default_branch(repo)
@@ -148,7 +146,8 @@ def _in_time(started: float, deadline: float | None) -> Callable[[int, int], Non
 
 def _left(started: float, deadline: float | None) -> float:
     """Seconds that registries may take: what is left of the deadline, and never more than a pusher would wait."""
-    return MAX_IMAGE_SECONDS if deadline is None else max(0.0, min(MAX_IMAGE_SECONDS, started + deadline - time.monotonic()))
+    most = push.MAX_IMAGE_SECONDS
+    return most if deadline is None else max(0.0, min(most, started + deadline - time.monotonic()))
 
 
 def _say(stderr: IO[str], lines: Sequence[str]) -> None:

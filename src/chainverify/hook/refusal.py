@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from chainverify.errors import ChainverifyError
 from chainverify.formats import message as text_of
 from chainverify.formats.message import SCISSORS
+from chainverify.hook import local
 from chainverify.hook.cleanup import is_value
 from chainverify.output.escape import escape
 from chainverify.rules.messages import MESSAGE_JUDGED_MAX, claimed_revert
@@ -98,7 +99,7 @@ def _reverts(oid: str, subject: str, run: Run) -> bool:
 
 def render(found: Sequence[Problem], advice: Sequence[Problem], text: str, path: str) -> str:
     """The problems as text with a final line end; `text` is the file's content, in which lines are numbered."""
-    colour = _colour()
+    colour = local.colour()
     lines: list[str] = []
     for each in found:
         warning = each in advice
@@ -155,6 +156,3 @@ def _width(text: str) -> int:
 def _paint(text: str, codes: str, colour: bool) -> str:
     return f"\x1b[{codes}m{text}\x1b[0m" if colour else text
 
-
-def _colour() -> bool:
-    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb" and os.isatty(2)

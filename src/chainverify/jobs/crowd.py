@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from chainverify.formats import allowed_signers
+from chainverify.formats import allowed_signers, sshkey
 from chainverify.formats.allowed_signers import AllowedSigner, format_time
 from chainverify.formats.sshkey import SshPublicKey
 from chainverify.policy.signers import EMAIL
@@ -118,9 +118,7 @@ def address(written: str) -> str | None:
 
 def key_line(key: SshPublicKey) -> str:
     """A key as a policy's `ssh` takes it."""
-    import binascii
-
-    return f"{key.kind} {binascii.b2a_base64(key.blob, newline=False).decode('ascii')}"
+    return sshkey.line_of(key.kind, key.blob)
 
 
 def of_line(line: AllowedSigner, where: str) -> tuple[Person | None, tuple[str, ...]]:

@@ -17,9 +17,7 @@ from chainverify.jobs.hookplaces import hooks_directory
 from chainverify.jobs.policies import LoadedPolicy
 
 SERVER_HOOK: Final = "pre-receive"
-POLICY_VARIABLE: Final = "CHAINVERIFY_POLICY"
-"""Names the server's own policy file in the hook's environment."""
-_POLICY: Final = re.compile(rf'^os\.environ\["{POLICY_VARIABLE}"\] = "([^"\n]*)"$', re.MULTILINE)
+_POLICY: Final = re.compile(rf'^os\.environ\["{policies.VARIABLE}"\] = "([^"\n]*)"$', re.MULTILINE)
 
 
 def install_server(
@@ -38,7 +36,7 @@ def install_server(
         if not policy.is_file():
             raise UsageError(f"no such policy file: {policy}", hint="write it first, or leave --policy out")
         _usable(policies.from_file(policy, worktree=None, server=True))
-        environment[POLICY_VARIABLE] = str(policy)
+        environment[policies.VARIABLE] = str(policy)
     directory = hooks_directory(repo)
     chained = directory / f"{SERVER_HOOK}.d"
     path = chained / "chainverify" if chained.is_dir() else directory / SERVER_HOOK

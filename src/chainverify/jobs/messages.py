@@ -57,7 +57,7 @@ def mailmap(policy: Policy, read: FileReader) -> Mailmap | None:
 def identities(repo: Repository, mapped: Mailmap | None = None) -> People | None:
     """Who would write and commit here and now, by git's configuration; None where git does not know."""
     from chainverify.errors import ChainverifyError
-    from chainverify.rules.sign_off import People
+    from chainverify.rules.sign_off import People, identity
 
     try:
         author, committer = (
@@ -66,12 +66,6 @@ def identities(repo: Repository, mapped: Mailmap | None = None) -> People | None
     except ChainverifyError:
         return None
     return People(author, committer, mapped.mapped if mapped else None)
-
-
-def identity(line: str) -> Identity:
-    """Name and address of an identity as git prints it: `NAME <ADDRESS> SECONDS ZONE`."""
-    name, _, rest = line.partition("<")
-    return name.strip(), rest.partition(">")[0]
 
 
 def _people(commit: Commit, mapped: Mailmap | None) -> People:

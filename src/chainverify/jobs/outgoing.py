@@ -20,7 +20,6 @@ from chainverify.jobs.pushed import Receiver
 from chainverify.jobs.validate import refuse_observed
 
 TRACKING: Final = "refs/remotes/"
-VARIABLE: Final = "CHAINVERIFY_POLICY"
 
 
 class Remote(NamedTuple):
@@ -120,9 +119,9 @@ def receiver(repo: Repository, remote: Remote, updates: Sequence[RefUpdate]) -> 
 
 def policy(repo: Repository, remote: Remote, other: Receiver, environ: Mapping[str, str]) -> Chosen:
     """The policy that the server will take, as far as that is known here. Raises `PolicyError` for one that cannot be used."""
-    named = environ.get(VARIABLE)
+    named = environ.get(policies.VARIABLE)
     if named:
-        return Chosen(policies.from_file(Path(named), worktree=repo.worktree), f"{VARIABLE} names another")
+        return Chosen(policies.from_file(Path(named), worktree=repo.worktree), f"{policies.VARIABLE} names another")
     tip = other.refs.get(other.default or "")
     if tip is None:
         why = f"the default branch of {remote.name or 'the remote'} is not known here"

@@ -32,6 +32,8 @@ DIRECTORY: Final = ".chainverify"
 """The directory of a repository that holds its policy and the files that the policy names."""
 POLICY_NAME: Final = f"{DIRECTORY}/policy.toml"
 """Where a repository's own policy lies."""
+VARIABLE: Final = "CHAINVERIFY_POLICY"
+"""Names a policy file in the environment, on a server its own."""
 KEY_FILE_BYTES_MAX: Final = 1 << 20
 """The largest key file that is read."""
 _HINT_INIT: Final = "run chainverify init to write one, or name one with --policy"

@@ -12,7 +12,7 @@ branch that it is a proposal for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from chainverify.errors import BudgetExceeded, ChainverifyError
 from chainverify.formats.push import RefUpdate
@@ -30,6 +30,8 @@ from chainverify.rules import enforcement, refs, signatures
 from chainverify.rules.refs import RefChange
 from chainverify.rules.strictness import covers
 
+MAX_IMAGE_SECONDS: Final = 120.0
+"""The most seconds that registries may take in one push."""
 StandsFor: TypeAlias = Callable[[str, str], bool]
 """Whether what was let onto a ref followed all that another asks of it."""
 

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from chainverify.errors import ChainverifyError
 from chainverify.formats import sshkey
+from chainverify.git.config import is_true
 from chainverify.jobs import keys
 from chainverify.jobs.policies import LoadedPolicy
 from chainverify.model.keys import KeyDescription, KeyList
@@ -24,7 +25,6 @@ from chainverify.policy.model import CommitsPolicy
 KEY_BYTES_MAX: Final = 64 << 10
 """The largest public key file of the developer that is read."""
 _match_id: Final = re.compile(r"(?:0x)?([0-9A-Fa-f]{8,64})!?").fullmatch
-_TRUE: Final = frozenset(("true", "yes", "on"))
 
 
 class Readiness(NamedTuple):
@@ -55,11 +55,6 @@ def check(loaded: LoadedPolicy, config: Mapping[str, str], email: str, home: Pat
     if not fingerprint:
         return Readiness(unsigned)
     return Readiness(unsigned, _key(form, fingerprint, keys.list_keys(loaded, now), commits, email))
-
-
-def is_true(value: str) -> bool:
-    """Whether git takes the text for true: yes, on, or any number but 0 (git-config(1))."""
-    return value.lower() in _TRUE or (value.lstrip("-").isdigit() and int(value) != 0)
 
 
 def format_of(config: Mapping[str, str]) -> str:

@@ -73,6 +73,12 @@ def problems(mine: list[Trailer], message: str, facts: MessageFacts, policy: Rul
     return [pointing(mine[-1], RULE, said, hint)]
 
 
+def identity(line: str) -> Identity:
+    """Name and address of an identity as git prints it: `NAME <ADDRESS> SECONDS ZONE`."""
+    name, _, rest = line.partition("<")
+    return name.strip(), rest.partition(">")[0]
+
+
 def identity_of(value: str) -> Identity | None:
     """Name and address of `NAME <ADDRESS>`, None for any other text."""
     name, bracket, rest = value.partition("<")

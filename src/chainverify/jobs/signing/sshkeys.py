@@ -27,7 +27,6 @@ LITERALS_SINCE: Final = (2, 35)
 """git's first version that takes a key itself for `user.signingkey`; it signs with SSH keys since 2.34."""
 SSH_SINCE: Final = (2, 34)
 
-_FOREVER: Final = (1 << 64) - 1
 _CERTIFICATE_FILE: Final = "-cert.pub"
 
 
@@ -145,10 +144,10 @@ def _read(line: bytes, path: Path | None, agent: _Agent, now: int) -> Iterator[t
 
 def _certificate(found: sshcert.SshCertificate, blob: bytes, path: Path | None, agent: _Agent, now: int) -> LocalKey:
     """An SSH certificate: the certified key may sign, and whose it is the authority says."""
-    until = None if found.valid_before == _FOREVER else found.valid_before
+    until = None if found.valid_before == sshcert.FOREVER else found.valid_before
     names = ", ".join(name.decode("utf-8", "backslashreplace") for name in found.principals)
     key = LocalKey(
-        "ssh", "certificate", found.key.fingerprint, str(path) if path else f"key::{_line(found.kind, blob)}",
+        "ssh", "certificate", found.key.fingerprint, str(path) if path else f"key::{sshkey.line_of(found.kind, blob)}",
         str(path) if path else "the agent", f"{found.key.kind} certificate", names, found.valid_after or None, until,
         marks=(found.authority.fingerprint,), public=key_line(found.authority), touch=found.key.kind in sshkey.SECURITY_KEYS,
         file=str(path) if path else "",
@@ -178,12 +177,6 @@ def _with_secret(key: LocalKey, path: Path | None, held: bool, agent: _Agent) ->
 def _value(path: Path | None, line: bytes) -> str:
     """What `user.signingkey` gets: the public file, or the key itself without its comment."""
     return str(path) if path is not None else f"key::{b' '.join(line.split()[:2]).decode('ascii', 'replace')}"
-
-
-def _line(kind: str, blob: bytes) -> str:
-    import binascii
-
-    return f"{kind} {binascii.b2a_base64(blob, newline=False).decode('ascii')}"
 
 
 def _plain(comment: str) -> str:
